@@ -1,0 +1,1 @@
+"""The HTTP API: the same FastAPI app under Mangum and under uvicorn."""

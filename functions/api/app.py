@@ -1,0 +1,54 @@
+"""The FastAPI app: which path leads where."""
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from functions.api.edge import Edge
+from functions.api.intake import Intake
+from functions.api.openapi import describe
+from functions.api.routes.about import get_health, get_root
+from functions.api.routes.messages import count_tokens_endpoint, messages_endpoint
+from functions.api.routes.models import list_models_endpoint, retrieve_model_endpoint
+from megallm import __version__
+from megallm.keys import Caller
+from megallm.operations.gateway import Gateway
+
+
+def create_app(gateway: Gateway, *, anonymous: Caller | None = None) -> FastAPI:
+    """The app over a composed gateway.
+
+    *anonymous* is who a request without a key counts as when it comes from this machine; only the local stack
+    gives it. There is no setting for it, so a deployed stack has no way to switch it on.
+    """
+    intake = Intake(gateway, anonymous)
+    # Plain routes: the endpoints read and answer bytes themselves, and FastAPI's wrapping of an endpoint would
+    # cost each request a third more CPU. Given at once, they are matched before those of /docs.
+    routes: list[BaseRoute] = [
+        Route("/v1/messages", messages_endpoint(intake), methods=["POST"]),
+        Route("/v1/messages/count_tokens", count_tokens_endpoint(intake), methods=["POST"]),
+        Route("/v1/models", list_models_endpoint(intake), methods=["GET"]),
+        Route("/v1/models/{model_id:path}", retrieve_model_endpoint(intake), methods=["GET"]),
+        Route("/health", get_health, methods=["GET"]),
+        Route("/", get_root, methods=["GET"]),
+    ]
+    app = FastAPI(
+        title="MegaLLM",
+        version=__version__,
+        routes=routes,
+        redirect_slashes=False,
+        exception_handlers={HTTPException: _leave_to_the_edge, RequestValidationError: _leave_to_the_edge},
+        # The edge logs what may be logged; FastAPI's own telemetry would also record exceptions' texts.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+    )
+    app.add_middleware(Edge)
+    app.openapi = lambda: describe(app)  # type: ignore[method-assign]  # FastAPI's documented way to replace it
+    return app
+
+
+async def _leave_to_the_edge(request: Request, error: Exception) -> Response:
+    """The edge shapes every error, so that there is one place which does."""
+    raise error

@@ -1,0 +1,108 @@
+"""What every route reads off a request before its operation: the caller, the version, the betas, the body."""
+
+from dataclasses import dataclass
+from typing import get_args
+
+from starlette.datastructures import Headers
+from starlette.requests import Request
+
+from functions.api.disconnect import ClientGone
+from functions.api.edge import trace_of
+from megallm.errors import InvalidRequest, NotAuthenticated, RequestTooLarge
+from megallm.keys import Caller
+from megallm.operations.gateway import Gateway
+from megallm.operations.prepare_call import ApiVersion, Sender
+
+KNOWN_VERSIONS: tuple[ApiVersion, ...] = get_args(ApiVersion)
+DEFAULT_VERSION: ApiVersion = "2023-06-01"
+
+LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]")
+LOCAL_PEERS = ("127.0.0.1", "::1")
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """The gateway, and who may call without a key: nobody, unless the local stack says otherwise."""
+
+    gateway: Gateway
+    anonymous: Caller | None = None
+
+    async def caller(self, request: Request) -> Caller:
+        """Who calls. Raises NotAuthenticated."""
+        key = _key(request.headers)
+        if not key and self.anonymous is not None and _is_local(request):
+            caller = self.anonymous
+        else:
+            caller = await self.gateway.authenticator.caller(key)
+        trace_of(request.scope).key_id = caller.key_id
+        return caller
+
+    async def body(self, request: Request) -> bytes:
+        """The JSON body's bytes. Raises InvalidRequest for another content type, RequestTooLarge."""
+        headers = request.headers
+        content_type = headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+        if content_type != "application/json":
+            raise InvalidRequest("The content-type must be application/json")
+        limit = self.gateway.settings.max_body_bytes
+        declared = headers.get("content-length", "")
+        too_large = declared.isascii() and declared.isdigit() and int(declared[:20]) > limit
+        chunks: list[bytes] = []
+        size = 0
+        while True:
+            message = await request.receive()
+            if message["type"] == "http.disconnect":
+                raise ClientGone
+            chunk = message.get("body", b"")
+            size += len(chunk)
+            if size > limit:
+                too_large = True
+                chunks.clear()
+            if not too_large:
+                chunks.append(chunk)
+            # A client that is still sending does not read: an answer now would be lost in a reset
+            # connection. So the rest is read and thrown away, up to a bound.
+            if not message.get("more_body", False) or size > 4 * limit:
+                break
+        if too_large:
+            raise RequestTooLarge(f"The request body is larger than the {limit} bytes that this deployment takes")
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def sender(headers: Headers) -> Sender:
+    """Version and betas. Raises InvalidRequest for a version that is not known."""
+    version = headers.get("anthropic-version") or DEFAULT_VERSION
+    if version not in KNOWN_VERSIONS:
+        raise InvalidRequest(
+            f"anthropic-version: {version[:40]!r} is not known; the known versions are {', '.join(KNOWN_VERSIONS)}",
+            param="anthropic-version",
+        )
+    betas = [flag.strip() for line in headers.getlist("anthropic-beta") for flag in line.split(",")]
+    return Sender(version, tuple(dict.fromkeys(flag for flag in betas if flag)))
+
+
+def _key(headers: Headers) -> str | None:
+    """``x-api-key``, else the bearer token (C01). Raises NotAuthenticated for another scheme."""
+    key = headers.get("x-api-key")
+    if key:
+        return key
+    authorization = headers.get("authorization")
+    if not authorization:
+        return None
+    scheme, _, token = authorization.partition(" ")
+    if scheme.lower() != "bearer":
+        raise NotAuthenticated("The authorization header must be a Bearer token; or send the key as x-api-key")
+    return token.strip() or None
+
+
+def _is_local(request: Request) -> bool:
+    """A loopback peer that asked for a loopback name, and no proxy in between that could hide another."""
+    headers = request.headers
+    host = headers.get("host", "").lower()
+    name = host.rpartition(":")[0] if not host.endswith("]") and ":" in host else host
+    return (
+        request.client is not None
+        and request.client.host in LOCAL_PEERS
+        and name in LOCAL_HOSTS
+        and "forwarded" not in headers
+        and "x-forwarded-for" not in headers
+    )

@@ -1,0 +1,37 @@
+"""Responses as the routes give them: JSON, and a stream of server-sent events that notices its client's going."""
+
+from collections.abc import Mapping
+from contextlib import aclosing
+
+from pydantic_core import to_json
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from functions.api.disconnect import watching
+from megallm.operations.stream_message import StreamAnswer
+
+
+def json_response(body: Mapping[str, object], headers: Mapping[str, str] | None = None) -> Response:
+    """A 200 with a JSON body."""
+    return Response(to_json(body), media_type="application/json", headers=headers)
+
+
+class EventStream(Response):
+    """A 200 whose frames leave as they come. However it ends, the upstream call has ended when it returns."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, answer: StreamAnswer) -> None:
+        super().__init__(headers={**answer.headers, "cache-control": "no-cache", "x-accel-buffering": "no"})
+        del self.headers["content-length"]
+        self._answer = answer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            async with watching(receive), aclosing(self._answer.frames) as frames:
+                await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+                async for piece in frames:
+                    await send({"type": "http.response.body", "body": piece, "more_body": True})
+                await send({"type": "http.response.body", "body": b""})
+        finally:
+            await self._answer.aclose()

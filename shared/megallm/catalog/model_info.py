@@ -1,0 +1,68 @@
+"""Models as ``GET /v1/models`` shows them: the SDK's ``ModelInfo`` and its pages."""
+
+from collections.abc import Collection
+
+from megallm.catalog.models import Catalog, Model
+from megallm.errors import InvalidRequest
+
+MAX_LIMIT = 1000
+
+
+def to_wire(model: Model) -> dict[str, object]:
+    """One model. ``max_input_tokens`` is the window of the route that answers, whatever the model is called."""
+    return {
+        "type": "model",
+        "id": model.id,
+        "display_name": model.display_name,
+        "created_at": f"{model.released.isoformat()}T00:00:00Z",
+        "lifecycle": model.lifecycle,
+        "max_input_tokens": model.context_tokens,
+        "max_tokens": model.max_output_tokens,
+    }
+
+
+def page(
+    catalog: Catalog,
+    *,
+    limit: str | None = None,
+    after_id: str | None = None,
+    before_id: str | None = None,
+    lifecycles: Collection[str] = (),
+) -> dict[str, object]:
+    """A page, the newest model first; without a *limit* it holds the whole catalogue (C41).
+
+    Raises InvalidRequest for a limit outside 1 to 1000, an id that is not there, or both cursors at once.
+    """
+    models = [model for model in catalog.models if not lifecycles or model.lifecycle in lifecycles]
+    count = _limit(limit)
+    if after_id is not None and before_id is not None:
+        raise InvalidRequest("before_id: only one of after_id and before_id can be given", param="before_id")
+    start, end = 0, len(models)
+    if after_id is not None:
+        start = _position(models, after_id, "after_id") + 1
+    if before_id is not None:
+        end = _position(models, before_id, "before_id")
+        start = max(0, end - count)
+    rows = models[start : min(end, start + count)]
+    more = start > 0 if before_id is not None else start + count < end
+    return {
+        "data": [to_wire(model) for model in rows],
+        "has_more": more,
+        "first_id": rows[0].id if rows else None,
+        "last_id": rows[-1].id if rows else None,
+    }
+
+
+def _limit(text: str | None) -> int:
+    if text is None:
+        return MAX_LIMIT
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= MAX_LIMIT):
+        raise InvalidRequest(f"limit: Input should be a whole number from 1 to {MAX_LIMIT}", param="limit")
+    return int(text)
+
+
+def _position(models: list[Model], model_id: str, param: str) -> int:
+    for position, model in enumerate(models):
+        if model.id == model_id:
+            return position
+    raise InvalidRequest(f"{param}: there is no model with this id", param=param)

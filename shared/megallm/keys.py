@@ -1,0 +1,74 @@
+"""API keys: their format, the record that is stored of one, and the proof that a key matches it.
+
+A key is ``mega_<8-character id>_<43 characters of secret>``. It is found by its id and compared with
+the SHA-256 of the whole; 256 random bits need no slower hash and no pepper.
+"""
+
+import hashlib
+import hmac
+import re
+import secrets
+import string
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+Tier = Literal["basic", "pro", "enterprise"]
+TIERS: tuple[str, ...] = get_args(Tier)
+
+_ID_ALPHABET = string.ascii_letters + string.digits
+_FORMAT = re.compile(r"mega_([A-Za-z0-9]{8})_[A-Za-z0-9_-]{43}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRecord:
+    """What is stored of a key. Times are in seconds since 1970; ``hash`` is hexadecimal."""
+
+    id: str
+    hash: str
+    name: str
+    tier: Tier
+    created_at: int
+    expires_at: int | None = None
+    revoked_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who makes a request."""
+
+    key_id: str
+    tier: Tier
+
+
+def new_key(
+    choose: Callable[[str], str] = secrets.choice, token: Callable[[int], str] = secrets.token_urlsafe
+) -> tuple[str, str]:
+    """A new key and its id. The key is shown once and kept nowhere."""
+    key_id = "".join(choose(_ID_ALPHABET) for _ in range(8))
+    return f"mega_{key_id}_{token(32)}", key_id
+
+
+def id_of(key: str) -> str | None:
+    """The id inside a key, or None where it has not a key's format."""
+    match = _FORMAT.fullmatch(key)
+    return match[1] if match else None
+
+
+def hash_of(key: str) -> str:
+    """What is stored in place of the key."""
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def matches(record: KeyRecord, key: str) -> bool:
+    """Whether this is the key of the record; takes the same time wherever they differ."""
+    return hmac.compare_digest(record.hash, hash_of(key))
+
+
+def status(record: KeyRecord, now: float) -> Literal["active", "expired", "revoked"]:
+    """What the key is good for at *now*."""
+    if record.revoked_at is not None:
+        return "revoked"
+    if record.expires_at is not None and record.expires_at <= now:
+        return "expired"
+    return "active"

@@ -1,0 +1,1 @@
+"""Decisions about admission; no I/O."""

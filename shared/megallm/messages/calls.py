@@ -1,0 +1,33 @@
+"""One call to an upstream: the request, what the chosen route says about it, and what was adapted for it."""
+
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from megallm.messages.requests import TokenCountRequest
+
+RequestT = TypeVar("RequestT", bound=TokenCountRequest, covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Adaptation:
+    """A request field that changed meaning or vanished on the chosen upstream, and how.
+
+    ``field`` is a dotted path such as ``thinking`` or ``anthropic-beta.<flag>``; ``change`` one
+    word or short phrase such as ``dropped``. Both are shown to the caller in ``megallm-adapted``.
+    """
+
+    field: str
+    change: str
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[RequestT]):
+    """What a provider needs to answer one request.
+
+    ``upstream_model`` is the upstream's own name of the model, ``betas`` are the flags of the
+    ``anthropic-beta`` header, in their order and without repetition.
+    """
+
+    request: RequestT
+    upstream_model: str
+    betas: tuple[str, ...] = ()

@@ -1,0 +1,130 @@
+"""The events of a reply, in the order message_start → (start → deltas → stop)* → message_delta → message_stop.
+
+Providers yield these; ``sse`` writes them, ``fold`` turns them into a ``Reply``. The message id
+and the model's public name are not in them: they belong to the request, not to the upstream.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+StopReason = Literal[
+    "end_turn",
+    "max_tokens",
+    "stop_sequence",
+    "tool_use",
+    "pause_turn",
+    "refusal",
+    "model_context_window_exceeded",
+]
+
+JsonObject = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one call. ``input_tokens`` excludes what was read from or written to a cache."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_input_tokens: int = 0
+    cache_creation_input_tokens: int = 0
+    thinking_tokens: int = 0
+
+    @property
+    def prompt_tokens(self) -> int:
+        """All input, cached or not."""
+        return self.input_tokens + self.cache_read_input_tokens + self.cache_creation_input_tokens
+
+
+@dataclass(frozen=True, slots=True)
+class MessageStart:
+    """The reply begins. ``usage`` carries the input tokens, an estimate if need be."""
+
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
+class BlockStart:
+    """A content block begins, as ``content_block`` shows it: empty text, or a tool's id and name."""
+
+    index: int
+    block: JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    """More text for the open block."""
+
+    index: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class InputJsonDelta:
+    """A further piece of the JSON text of a tool call's input."""
+
+    index: int
+    partial_json: str
+
+
+@dataclass(frozen=True, slots=True)
+class ThinkingDelta:
+    """More thinking for the open block."""
+
+    index: int
+    thinking: str
+
+
+@dataclass(frozen=True, slots=True)
+class SignatureDelta:
+    """The signature of the open thinking block."""
+
+    index: int
+    signature: str
+
+
+@dataclass(frozen=True, slots=True)
+class BlockStop:
+    """The open block ends."""
+
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class MessageDelta:
+    """Why the reply ended, and its final usage."""
+
+    stop_reason: StopReason
+    usage: Usage
+    stop_sequence: str | None = None
+    stop_details: JsonObject | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MessageStop:
+    """The reply is whole."""
+
+
+Event = (
+    MessageStart
+    | BlockStart
+    | TextDelta
+    | InputJsonDelta
+    | ThinkingDelta
+    | SignatureDelta
+    | BlockStop
+    | MessageDelta
+    | MessageStop
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A whole reply. ``content`` holds content blocks as they go over the wire."""
+
+    content: tuple[JsonObject, ...]
+    stop_reason: StopReason
+    usage: Usage
+    stop_sequence: str | None = None
+    stop_details: JsonObject | None = field(default=None)

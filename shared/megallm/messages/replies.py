@@ -1,0 +1,55 @@
+"""Replies and usage as they go over the wire: ``Message`` of the SDKs, plus what our documentation adds."""
+
+from collections.abc import Mapping
+
+from megallm.messages.events import Reply, Usage
+
+
+def reply_to_wire(reply: Reply, message_id: str, model: str) -> dict[str, object]:
+    """The body of a successful ``POST /v1/messages``. *model* is the id that the client sent."""
+    message: dict[str, object] = {
+        "id": message_id,
+        "type": "message",
+        "role": "assistant",
+        "model": model,
+        "content": reply.content,
+        "stop_reason": reply.stop_reason,
+        "stop_sequence": reply.stop_sequence,
+        "usage": usage_to_wire(reply.usage),
+    }
+    if reply.stop_details is not None:
+        message["stop_details"] = reply.stop_details
+    return message
+
+
+def message_start_to_wire(message_id: str, model: str, usage: Usage) -> dict[str, object]:
+    """The first event of a stream: the message with everything still open."""
+    return {
+        "type": "message_start",
+        "message": {
+            "id": message_id,
+            "type": "message",
+            "role": "assistant",
+            "model": model,
+            "content": [],
+            "stop_reason": None,
+            "stop_sequence": None,
+            "usage": usage_to_wire(usage),
+        },
+    }
+
+
+def usage_to_wire(usage: Usage) -> Mapping[str, object]:
+    """Anthropic's names, and the three of the MegaLLM documentation, which count cached input too."""
+    wire: dict[str, object] = {
+        "input_tokens": usage.input_tokens,
+        "cache_creation_input_tokens": usage.cache_creation_input_tokens,
+        "cache_read_input_tokens": usage.cache_read_input_tokens,
+        "output_tokens": usage.output_tokens,
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.output_tokens,
+        "total_tokens": usage.prompt_tokens + usage.output_tokens,
+    }
+    if usage.thinking_tokens:
+        wire["output_tokens_details"] = {"thinking_tokens": usage.thinking_tokens}
+    return wire

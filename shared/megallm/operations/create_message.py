@@ -1,0 +1,56 @@
+"""One request, one whole reply."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from megallm.errors import UpstreamTimedOut
+from megallm.identifiers import new_message_id
+from megallm.keys import Caller
+from megallm.messages.events import Usage
+from megallm.messages.replies import reply_to_wire
+from megallm.messages.requests import MessagesRequest
+from megallm.operations.gateway import Gateway
+from megallm.operations.prepare_call import Sender, prepare_call
+from megallm.operations.trace import Trace
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The body of the response and the headers that tell how it came about."""
+
+    message: Mapping[str, object]
+    headers: Mapping[str, str]
+
+
+def estimate_input_tokens(body_bytes: int) -> int:
+    """A cheap guess at a request's input before any tokenizer has seen it: a quarter of its bytes, at least one."""
+    return max(1, body_bytes // 4)
+
+
+async def create_message(
+    gateway: Gateway, caller: Caller, request: MessagesRequest, sender: Sender, trace: Trace, body_bytes: int
+) -> Answer:
+    """The reply in the SDK's ``Message`` shape. Raises GatewayError; cancelling it ends the upstream call."""
+    ready = prepare_call(gateway, request, sender, trace)
+    admission = await gateway.limiter.admit(caller, estimate_input_tokens(body_bytes))
+    usage: Usage | None = None
+    started = time.perf_counter()
+    try:
+        async with asyncio.timeout(gateway.settings.upstream_timeout_seconds):
+            reply = await ready.prepared.create()
+        usage = reply.usage
+    except TimeoutError as error:
+        raise UpstreamTimedOut(timeout_text(gateway)) from error
+    finally:
+        trace.upstream_ms = (time.perf_counter() - started) * 1000
+        await admission.settle(usage)
+    trace.usage, trace.stop_reason = reply.usage, reply.stop_reason
+    trace.message_id = message_id = new_message_id()
+    return Answer(reply_to_wire(reply, message_id, request.model), {**ready.headers, **admission.headers})
+
+
+def timeout_text(gateway: Gateway) -> str:
+    """What a caller is told whose upstream call ran out of time."""
+    return f"The model did not finish within {gateway.settings.upstream_timeout_seconds:g} seconds"

@@ -1,0 +1,25 @@
+"""The composed gateway: everything that the operations need, in one immutable object."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from megallm.catalog.models import Catalog
+from megallm.operations.authenticate import Authenticator
+from megallm.operations.ports import Limiter, Provider
+from megallm.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """One per process. ``providers`` has an entry for each provider that the catalogue names."""
+
+    settings: Settings
+    authenticator: Authenticator
+    catalog: Catalog
+    providers: Mapping[str, Provider]
+    limiter: Limiter
+
+    async def aclose(self) -> None:
+        """Ends every upstream call and frees what the providers hold."""
+        for provider in self.providers.values():
+            await provider.aclose()

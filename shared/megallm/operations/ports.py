@@ -1,0 +1,76 @@
+"""The seams of the operations: what a provider, a key store and a limiter must offer."""
+
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from typing import Protocol
+
+from megallm.keys import Caller, KeyRecord
+from megallm.messages.calls import Adaptation, Call
+from megallm.messages.events import Event, Reply, Usage
+from megallm.messages.requests import MessagesRequest, TokenCountRequest
+
+
+class PreparedCall(Protocol):
+    """A call translated for its upstream, not yet sent. Either method may be used, once."""
+
+    @property
+    def adaptations(self) -> tuple[Adaptation, ...]:
+        """What the translation had to change or leave out; empty where nothing was."""
+
+    async def create(self) -> Reply:
+        """Sends the call and gives the whole reply. Raises GatewayError; cancelling it ends the upstream call."""
+
+    def stream(self) -> AsyncGenerator[Event, None]:
+        """Sends the call when first advanced. Raises GatewayError in place of the events that never came.
+
+        Closing or cancelling the generator ends the upstream call.
+        """
+
+
+class Provider(Protocol):
+    """One kind of upstream."""
+
+    def prepare(self, call: Call[MessagesRequest]) -> PreparedCall:
+        """Translates without I/O. Raises InvalidRequest, naming the field, for what cannot be honoured at all."""
+
+    async def count_tokens(self, call: Call[TokenCountRequest]) -> int:
+        """The input tokens of the request: system, tools and conversation."""
+
+    async def aclose(self) -> None:
+        """Ends what is running and frees connections or memory."""
+
+
+class KeyStore(Protocol):
+    """Where the records of keys live. Its methods block; callers on an event loop use a thread."""
+
+    def get(self, key_id: str) -> KeyRecord | None:
+        """The record, revoked or not, as of now (a consistent read)."""
+
+    def add(self, record: KeyRecord) -> bool:
+        """Stores a new record; False where the id is taken."""
+
+    def put(self, record: KeyRecord) -> None:
+        """Stores the record in place of whatever has its id."""
+
+    def revoke(self, key_id: str, at: int) -> KeyRecord | None:
+        """Marks the key as revoked and gives the record; the first time stands. None where there is no such key."""
+
+    def list(self) -> Iterator[KeyRecord]:
+        """All records, in no order."""
+
+
+class Admission(Protocol):
+    """A request that was let in. ``settle`` is called once, in every exit."""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """What the response says of the limits."""
+
+    async def settle(self, usage: Usage | None) -> None:
+        """The call is over and used this much; None where nothing is known."""
+
+
+class Limiter(Protocol):
+    """Decides whether a caller's request may go on now."""
+
+    async def admit(self, caller: Caller, estimated_input_tokens: int) -> Admission:
+        """Raises RateLimited."""

@@ -1,0 +1,48 @@
+"""What an operator can set, read once from the environment by whoever composes the gateway."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+PREFIX = "MEGALLM_"
+MEBIBYTE = 1024 * 1024
+
+
+class BrokenSettings(Exception):
+    """A setting is unknown or has no valid value; the message names the variable."""
+
+
+class Settings(BaseModel):
+    """Each field is the environment variable ``MEGALLM_<FIELD>``; the comments give units and reasons."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+    # DynamoDB table of the API keys.
+    keys_table: str = "megallm-keys"
+    # The routes: "local" or "aws" for a catalogue that ships, or the path of a TOML file.
+    catalog: str = "local"
+    # Refuses whatever would otherwise be adapted, and the fields that Anthropic's own API refuses.
+    strict: bool = False
+    # The largest request body. A buffered Lambda carries 6 MB; a server can carry Anthropic's own 32 MB.
+    max_body_bytes: Annotated[int, Field(ge=1024)] = 32 * MEBIBYTE
+    # How long a key's record is believed: the delay of a revocation.
+    key_cache_seconds: Annotated[float, Field(ge=0, le=3600)] = 30.0
+    # One upstream call, from the first byte sent to the last byte read.
+    upstream_timeout_seconds: Annotated[float, Field(gt=0)] = 600.0
+    # The embedded model's GGUF file, and its threads (default: all cores but one).
+    model_path: Path | None = None
+    model_threads: Annotated[int, Field(ge=1)] | None = None
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str]) -> Self:
+        """Raises BrokenSettings, also for an unknown ``MEGALLM_`` variable: a typo must not pass in silence."""
+        values = {
+            name.removeprefix(PREFIX).lower(): value for name, value in environ.items() if name.startswith(PREFIX)
+        }
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            lines = [f"{PREFIX}{str(item['loc'][0]).upper()}: {item['msg']}" for item in error.errors()]
+            raise BrokenSettings("; ".join(lines)) from None

@@ -1,0 +1,109 @@
+"""The records of API keys in DynamoDB: one item a key, under its id."""
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from megallm.errors import InternalError
+from megallm.keys import KeyRecord, Tier
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+_NEW_ID = "attribute_not_exists(id)"
+_KNOWN_ID = "attribute_exists(id)"
+
+
+class DynamoKeys:
+    """``KeyStore`` over a table with the string partition key ``id``.
+
+    Raises InternalError where DynamoDB fails; the log has the cause.
+    """
+
+    def __init__(self, client: "DynamoDBClient", table: str) -> None:
+        self._client = client
+        self._table = table
+
+    def get(self, key_id: str) -> KeyRecord | None:
+        """The record, by a consistent read: a key works as soon as it is made."""
+        try:
+            answer = self._client.get_item(TableName=self._table, Key={"id": {"S": key_id}}, ConsistentRead=True)
+        except (ClientError, BotoCoreError) as error:
+            raise _failed("read the key") from error
+        item = answer.get("Item")
+        return _from_item(item) if item else None
+
+    def add(self, record: KeyRecord) -> bool:
+        """Stores a record under a new id; False where the id is taken."""
+        try:
+            self._client.put_item(TableName=self._table, Item=_to_item(record), ConditionExpression=_NEW_ID)
+        except self._client.exceptions.ConditionalCheckFailedException:
+            return self.get(record.id) == record  # a retry whose first answer was lost finds its own record
+        except (ClientError, BotoCoreError) as error:
+            raise _failed("store the key") from error
+        return True
+
+    def put(self, record: KeyRecord) -> None:
+        """Stores a record in place of whatever has its id."""
+        try:
+            self._client.put_item(TableName=self._table, Item=_to_item(record))
+        except (ClientError, BotoCoreError) as error:
+            raise _failed("store the key") from error
+
+    def revoke(self, key_id: str, at: int) -> KeyRecord | None:
+        """Sets the time of revocation, once."""
+        try:
+            answer = self._client.update_item(
+                TableName=self._table,
+                Key={"id": {"S": key_id}},
+                UpdateExpression="SET revoked_at = if_not_exists(revoked_at, :at)",
+                ConditionExpression=_KNOWN_ID,
+                ExpressionAttributeValues={":at": {"N": str(at)}},
+                ReturnValues="ALL_NEW",
+            )
+        except self._client.exceptions.ConditionalCheckFailedException:
+            return None
+        except (ClientError, BotoCoreError) as error:
+            raise _failed("revoke the key") from error
+        return _from_item(answer["Attributes"])
+
+    def list(self) -> Iterator[KeyRecord]:
+        """All records, page by page."""
+        try:
+            for page in self._client.get_paginator("scan").paginate(TableName=self._table, ConsistentRead=True):
+                for item in page["Items"]:
+                    yield _from_item(item)
+        except (ClientError, BotoCoreError) as error:
+            raise _failed("list the keys") from error
+
+
+def _failed(what: str) -> InternalError:
+    return InternalError(f"The gateway could not {what}: its table did not answer")
+
+
+def _to_item(record: KeyRecord) -> dict[str, Any]:  # Any: DynamoDB's attribute values
+    item = {
+        "id": {"S": record.id},
+        "hash": {"S": record.hash},
+        "name": {"S": record.name},
+        "tier": {"S": record.tier},
+        "created_at": {"N": str(record.created_at)},
+    }
+    if record.expires_at is not None:
+        item["expires_at"] = {"N": str(record.expires_at)}
+    if record.revoked_at is not None:
+        item["revoked_at"] = {"N": str(record.revoked_at)}
+    return item
+
+
+def _from_item(item: Mapping[str, Any]) -> KeyRecord:
+    return KeyRecord(
+        id=item["id"]["S"],
+        hash=item["hash"]["S"],
+        name=item["name"]["S"],
+        tier=cast(Tier, item["tier"]["S"]),
+        created_at=int(item["created_at"]["N"]),
+        expires_at=int(item["expires_at"]["N"]) if "expires_at" in item else None,
+        revoked_at=int(item["revoked_at"]["N"]) if "revoked_at" in item else None,
+    )

@@ -1,0 +1,1 @@
+"""The tests mirror the packages; fakes.py has the seams' test doubles."""

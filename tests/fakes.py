@@ -1,0 +1,165 @@
+"""Test doubles of the seams: a provider that plays a script, a key store in memory, a catalogue of two models."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from megallm.catalog.models import Catalog, parse
+from megallm.composition import assemble
+from megallm.errors import GatewayError
+from megallm.keys import KeyRecord, hash_of
+from megallm.messages.builder import BlockBuilder
+from megallm.messages.calls import Adaptation, Call
+from megallm.messages.events import Event, Reply, StopReason, Usage
+from megallm.messages.fold import fold
+from megallm.messages.requests import MessagesRequest, TokenCountRequest
+from megallm.operations.gateway import Gateway
+from megallm.settings import Settings
+
+KEY = "mega_abcdefgh_" + "s" * 43
+KEY_RECORD = KeyRecord("abcdefgh", hash_of(KEY), "test", "basic", created_at=1_700_000_000)
+
+CATALOG = """
+[defaults]
+routes = [{ provider = "scripted", model = "upstream-model" }]
+context_tokens = 200000
+max_output_tokens = 64000
+
+[[models]]
+id = "claude-test-2"
+display_name = "Test 2"
+released = 2026-05-01
+aliases = ["claude-test"]
+
+[[models]]
+id = "claude-test-1"
+display_name = "Test 1"
+lifecycle = "deprecated"
+"""
+
+
+def catalog() -> Catalog:
+    """Two models, both answered by the scripted provider."""
+    return parse(CATALOG, source="tests")
+
+
+class MemoryKeys:
+    """A ``KeyStore`` in a dict, which counts its look-ups."""
+
+    def __init__(self, *records: KeyRecord) -> None:
+        self.records = {record.id: record for record in records}
+        self.reads = 0
+
+    def get(self, key_id: str) -> KeyRecord | None:
+        self.reads += 1
+        return self.records.get(key_id)
+
+    def add(self, record: KeyRecord) -> bool:
+        return self.records.setdefault(record.id, record) is record
+
+    def put(self, record: KeyRecord) -> None:
+        self.records[record.id] = record
+
+    def revoke(self, key_id: str, at: int) -> KeyRecord | None:
+        record = self.records.get(key_id)
+        if record is None:
+            return None
+        if record.revoked_at is None:
+            record = self.records[key_id] = replace(record, revoked_at=at)
+        return record
+
+    def list(self) -> Iterator[KeyRecord]:
+        yield from self.records.values()
+
+
+@dataclass
+class Pause:
+    """A point of a script at which the upstream waits until it is let go on."""
+
+    reached: asyncio.Event = field(default_factory=asyncio.Event)
+    released: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+Step = Event | Pause | GatewayError | Exception
+
+
+SMALL_USAGE = Usage(input_tokens=7, output_tokens=3)
+
+
+def text_reply(*pieces: str, usage: Usage = SMALL_USAGE, stop_reason: StopReason = "end_turn") -> list[Event]:
+    """The events of a reply of one text block, a delta a piece."""
+    builder = BlockBuilder()
+    events = builder.start(Usage(input_tokens=usage.input_tokens))
+    for piece in pieces:
+        events += builder.text(piece)
+    return events + builder.finish(stop_reason, usage)
+
+
+class ScriptedProvider:
+    """Plays the same script for every call, and remembers the calls and how they ended."""
+
+    def __init__(
+        self,
+        script: Sequence[Step] | Callable[[Call[MessagesRequest]], Sequence[Step]] = (),
+        *,
+        adaptations: Sequence[Adaptation] = (),
+        tokens: int = 12,
+    ) -> None:
+        self.script = script or text_reply("Hello", ", ", "world")
+        self.adaptations = tuple(adaptations)
+        self.tokens = tokens
+        self.calls: list[Call[MessagesRequest]] = []
+        self.running = 0
+        self.cancelled = 0
+        self.closed = False
+
+    def prepare(self, call: Call[MessagesRequest]) -> "_ScriptedCall":
+        self.calls.append(call)
+        script = self.script(call) if callable(self.script) else self.script
+        return _ScriptedCall(self, script)
+
+    async def count_tokens(self, call: Call[TokenCountRequest]) -> int:
+        return self.tokens
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+
+class _ScriptedCall:
+    def __init__(self, provider: ScriptedProvider, script: Sequence[Step]) -> None:
+        self._provider = provider
+        self._script = script
+        self.adaptations = provider.adaptations
+
+    async def create(self) -> Reply:
+        return fold([event async for event in self.stream()])
+
+    async def stream(self) -> AsyncGenerator[Event, None]:
+        self._provider.running += 1
+        try:
+            for step in self._script:
+                match step:
+                    case Pause():
+                        step.reached.set()
+                        await step.released.wait()
+                    case Exception():
+                        raise step
+                    case _:
+                        yield step
+        except (asyncio.CancelledError, GeneratorExit):
+            self._provider.cancelled += 1
+            raise
+        finally:
+            self._provider.running -= 1
+
+
+def gateway(
+    provider: ScriptedProvider | None = None, *, keys: MemoryKeys | None = None, settings: Settings | None = None
+) -> Gateway:
+    """A gateway over the fakes; ``KEY`` opens it."""
+    return assemble(
+        settings or Settings(),
+        keys if keys is not None else MemoryKeys(KEY_RECORD),
+        catalog(),
+        {"scripted": provider or ScriptedProvider()},
+    )
