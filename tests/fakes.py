@@ -1,19 +1,21 @@
 """Test doubles of the seams: a provider that plays a script, a key store in memory, a catalogue of two models."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from megallm.catalog.models import Catalog, parse
 from megallm.composition import assemble
 from megallm.errors import GatewayError
-from megallm.keys import KeyRecord, hash_of
+from megallm.keys import Caller, KeyRecord, hash_of
+from megallm.limits.unlimited import Unlimited
 from megallm.messages.builder import BlockBuilder
 from megallm.messages.calls import Adaptation, Call
 from megallm.messages.events import Event, Reply, StopReason, Usage
 from megallm.messages.fold import fold
 from megallm.messages.requests import MessagesRequest, TokenCountRequest
 from megallm.operations.gateway import Gateway
+from megallm.operations.ports import Limiter
 from megallm.settings import Settings
 
 KEY = "mega_abcdefgh_" + "s" * 43
@@ -109,6 +111,7 @@ class ScriptedProvider:
         self.adaptations = tuple(adaptations)
         self.tokens = tokens
         self.calls: list[Call[MessagesRequest]] = []
+        self.played = 0
         self.running = 0
         self.cancelled = 0
         self.closed = False
@@ -135,6 +138,7 @@ class _ScriptedCall:
         return fold([event async for event in self.stream()])
 
     async def stream(self) -> AsyncGenerator[Event, None]:
+        self._provider.played += 1
         self._provider.running += 1
         try:
             for step in self._script:
@@ -153,8 +157,28 @@ class _ScriptedCall:
             self._provider.running -= 1
 
 
+class RecordingLimiter:
+    """Lets everything in, and remembers what was reserved and what was settled."""
+
+    def __init__(self) -> None:
+        self.admitted: list[tuple[str, int]] = []
+        self.settled: list[Usage | None] = []
+        self.headers: Mapping[str, str] = {"limit": "seen"}
+
+    async def admit(self, caller: Caller, estimated_input_tokens: int) -> "RecordingLimiter":
+        self.admitted.append((caller.key_id, estimated_input_tokens))
+        return self
+
+    async def settle(self, usage: Usage | None) -> None:
+        self.settled.append(usage)
+
+
 def gateway(
-    provider: ScriptedProvider | None = None, *, keys: MemoryKeys | None = None, settings: Settings | None = None
+    provider: ScriptedProvider | None = None,
+    *,
+    keys: MemoryKeys | None = None,
+    settings: Settings | None = None,
+    limiter: Limiter | None = None,
 ) -> Gateway:
     """A gateway over the fakes; ``KEY`` opens it."""
     return assemble(
@@ -162,4 +186,5 @@ def gateway(
         keys if keys is not None else MemoryKeys(KEY_RECORD),
         catalog(),
         {"scripted": provider or ScriptedProvider()},
+        limiter or Unlimited(),
     )

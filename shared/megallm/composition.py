@@ -8,7 +8,7 @@ from megallm.catalog.models import BrokenCatalog, Catalog, load
 from megallm.limits.unlimited import Unlimited
 from megallm.operations.authenticate import Authenticator
 from megallm.operations.gateway import Gateway
-from megallm.operations.ports import KeyStore, Provider
+from megallm.operations.ports import KeyStore, Limiter, Provider
 from megallm.settings import BrokenSettings, Settings
 from megallm.stores.aws import AwsTarget
 from megallm.stores.keys import DynamoKeys
@@ -29,15 +29,17 @@ def compose(settings: Settings, aws: AwsTarget = AwsTarget()) -> Gateway:  # noq
                 catalog = catalog.with_context(name, embedded.context_tokens)
             case _:
                 raise BrokenCatalog(f"{settings.catalog}: there is no provider {name}")
-    return assemble(settings, DynamoKeys(aws.dynamodb(), settings.keys_table), catalog, providers)
+    return assemble(settings, DynamoKeys(aws.dynamodb(), settings.keys_table), catalog, providers, Unlimited())
 
 
-def assemble(settings: Settings, keys: KeyStore, catalog: Catalog, providers: Mapping[str, Provider]) -> Gateway:
+def assemble(
+    settings: Settings, keys: KeyStore, catalog: Catalog, providers: Mapping[str, Provider], limiter: Limiter
+) -> Gateway:
     """A gateway from parts; tests put theirs in here."""
     authenticator = Authenticator(
         keys, cache_seconds=settings.key_cache_seconds, clock=time.time, monotonic=time.monotonic
     )
-    return Gateway(settings, authenticator, catalog, providers, Unlimited())
+    return Gateway(settings, authenticator, catalog, providers, limiter)
 
 
 def embedded_provider(settings: Settings) -> "EmbeddedProvider":

@@ -1,0 +1,251 @@
+"""One request, its reply as a stream that never pretends to have ended well."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+from pydantic_core import from_json
+
+from megallm.errors import UpstreamFailed, UpstreamOverloaded
+from megallm.keys import Caller
+from megallm.messages.events import Event, MessageStart, TextDelta, Usage
+from megallm.messages.requests import MessagesRequest
+from megallm.messages.sse import PING, SseDecoder, encode
+from megallm.operations import stream_message as module
+from megallm.operations.prepare_call import Sender
+from megallm.operations.stream_message import Patience, StreamAnswer, stream_message
+from megallm.operations.trace import Trace
+from megallm.settings import Settings
+from tests.fakes import Pause, RecordingLimiter, ScriptedProvider, gateway, text_reply
+
+CALLER = Caller("abcdefgh", "basic")
+REQUEST = MessagesRequest.model_validate(
+    {"model": "claude-test", "max_tokens": 5, "stream": True, "messages": [{"role": "user", "content": "hi"}]}
+)
+USAGE = Usage(input_tokens=7, output_tokens=3)
+
+
+class Stream:
+    """A stream over a script, with what the operation leaves behind."""
+
+    def __init__(
+        self, provider: ScriptedProvider, *, patience: Patience | None = None, settings: Settings | None = None
+    ) -> None:
+        self.provider = provider
+        self.limiter = RecordingLimiter()
+        self.trace = Trace("req_1")
+        self._gateway = gateway(provider, settings=settings, limiter=self.limiter)
+        self._patience = patience or Patience()
+
+    async def open(self) -> StreamAnswer:
+        return await stream_message(self._gateway, CALLER, REQUEST, Sender(), self.trace, 100, patience=self._patience)
+
+    async def read(self) -> bytes:
+        answer = await self.open()
+        try:
+            return b"".join([piece async for piece in answer.frames])
+        finally:
+            await answer.aclose()
+
+    def frames(self, events: list[Event]) -> bytes:
+        return b"".join(encode(event, self.trace.message_id or "", "claude-test") for event in events)
+
+
+def run(work: Callable[[], Awaitable[None]]) -> None:
+    async def bounded() -> None:
+        async with asyncio.timeout(10):
+            await work()
+
+    asyncio.run(bounded())
+
+
+def test_a_stream_is_the_events_as_frames() -> None:
+    """All of them, in order, then it ends; the usage is settled."""
+    stream = Stream(ScriptedProvider(text_reply("a", "b")))
+
+    body = asyncio.run(stream.read())
+
+    assert body == stream.frames(text_reply("a", "b"))
+    assert stream.limiter.settled == [USAGE]
+    assert (stream.trace.usage, stream.trace.stop_reason, stream.trace.error_type) == (USAGE, "end_turn", None)
+
+
+def test_each_event_leaves_before_the_next_is_made() -> None:
+    """While the upstream pauses, everything before the pause has arrived."""
+    pause = Pause()
+    start, block, *rest = text_reply("a", "b")
+    stream = Stream(ScriptedProvider([start, block, pause, *rest]))
+
+    async def work() -> None:
+        answer = await stream.open()
+        received = b""
+        wanted = stream.frames([start, block])
+
+        while received != wanted:
+            received += await anext(answer.frames)
+        assert not pause.released.is_set()
+        pause.released.set()
+        received += b"".join([piece async for piece in answer.frames])
+
+        assert received == stream.frames(text_reply("a", "b"))
+        await answer.aclose()
+
+    run(work)
+
+
+def test_a_failure_before_the_first_event_is_raised() -> None:
+    """It becomes a real status (C28); it is settled."""
+    stream = Stream(ScriptedProvider([UpstreamOverloaded("full")]))
+
+    with pytest.raises(UpstreamOverloaded):
+        asyncio.run(stream.read())
+
+    assert (stream.limiter.settled, stream.provider.running) == ([None], 0)
+
+
+@pytest.mark.parametrize(
+    ("failure", "error"),
+    [
+        (UpstreamOverloaded("full"), {"type": "overloaded_error", "message": "full"}),
+        (
+            RuntimeError("secret"),
+            {"type": "api_error", "message": "The gateway failed; the request id finds the reason in its log"},
+        ),
+    ],
+)
+def test_a_failure_in_the_middle_is_an_error_frame_and_then_nothing(failure: Exception, error: dict[str, str]) -> None:
+    """Never an invented end_turn (C28)."""
+    start, block, delta, *_ = text_reply("a")
+    stream = Stream(ScriptedProvider([start, block, delta, failure]))
+
+    body = asyncio.run(stream.read())
+
+    begun = stream.frames([start, block, delta])
+    (event,) = SseDecoder().feed(body.removeprefix(begun))
+    assert body.startswith(begun)
+    assert (event.event, from_json(event.data)) == (
+        "error",
+        {"type": "error", "error": error, "request_id": "req_1"},
+    )
+    assert stream.trace.error_type == error["type"]
+
+
+def test_a_stream_cut_off_anywhere_ends_in_an_error() -> None:
+    """An upstream that ends early is a failure wherever it happens."""
+    events = text_reply("a", "b")
+    for length in range(1, len(events)):
+        stream = Stream(ScriptedProvider([*events[:length]]))
+
+        body = asyncio.run(stream.read())
+
+        assert body.startswith(stream.frames(events[:length]) + b"event: error\n")
+
+
+def test_an_upstream_that_sends_nothing_at_all_is_an_error() -> None:
+    """Before the first event, so it is a status."""
+    stream = Stream(ScriptedProvider(lambda _: []))
+
+    with pytest.raises(UpstreamFailed):
+        asyncio.run(stream.read())
+
+
+def test_a_long_silence_at_the_start_begins_the_message_with_an_estimate() -> None:
+    """The 200, message_start and pings go out; the late message_start of the upstream does not (C28, C29)."""
+    pause = Pause()
+    _, *rest = text_reply("a")
+    stream = Stream(ScriptedProvider([pause, *text_reply("a")]), patience=Patience(first_event=0.01, ping=0.01))
+
+    async def work() -> None:
+        answer = await stream.open()
+        first, second = await anext(answer.frames), await anext(answer.frames)
+        pause.released.set()
+        last = b"".join([piece async for piece in answer.frames]).replace(PING, b"")
+
+        assert (first, second) == (stream.frames([MessageStart(Usage(input_tokens=25))]), PING)
+        assert last == stream.frames(rest)
+        await answer.aclose()
+
+    run(work)
+
+
+def test_a_failure_after_a_long_silence_is_an_error_frame() -> None:
+    """The status has gone."""
+    pause = Pause()
+    stream = Stream(ScriptedProvider([pause, UpstreamFailed("broken")]), patience=Patience(first_event=0.01))
+
+    async def work() -> None:
+        answer = await stream.open()
+        pause.released.set()
+        body = b"".join([piece async for piece in answer.frames])
+
+        assert b"event: error\n" in body
+        await answer.aclose()
+
+    run(work)
+
+
+@pytest.mark.parametrize("started", [True, False])
+def test_closing_ends_the_upstream_call_and_settles(started: bool) -> None:
+    """Also when nobody has read a frame yet (C30)."""
+    pause = Pause()
+    start, *_ = text_reply("a")
+    stream = Stream(ScriptedProvider([start, pause]))
+
+    async def work() -> None:
+        answer = await stream.open()
+        if started:
+            await anext(answer.frames)
+        await pause.reached.wait()
+        await answer.aclose()
+
+    run(work)
+
+    assert (stream.provider.cancelled, stream.provider.running) == (1, 0)
+    assert stream.limiter.settled == [Usage(input_tokens=7)]
+
+
+def test_cancelling_before_the_first_event_ends_the_upstream_call() -> None:
+    """The client goes away while it waits (C30)."""
+    pause = Pause()
+    stream = Stream(ScriptedProvider([pause]))
+
+    async def work() -> None:
+        task = asyncio.create_task(stream.open())
+        await pause.reached.wait()
+        task.cancel()
+        await asyncio.wait([task])
+
+    run(work)
+
+    assert (stream.provider.cancelled, stream.provider.running, stream.limiter.settled) == (1, 0, [None])
+
+
+def test_a_stream_that_takes_too_long_ends_in_a_timeout_error() -> None:
+    """The whole call has a limit, however lively it is."""
+    start, *_ = text_reply("a")
+    stream = Stream(ScriptedProvider([start, Pause()]), settings=Settings(upstream_timeout_seconds=0.05))
+
+    body = asyncio.run(stream.read())
+
+    assert b'"type":"timeout_error"' in body
+    assert stream.provider.cancelled == 1
+
+
+def test_a_slow_client_stops_the_upstream_from_being_read() -> None:
+    """What waits for the client is bounded."""
+    start, block, *_ = text_reply("a")
+    deltas = [TextDelta(0, "x" * 1000)] * 5000
+    stream = Stream(ScriptedProvider([start, block, *deltas, *text_reply("a")[3:]]))
+
+    async def work() -> None:
+        answer = await stream.open()
+        for _ in range(50):
+            await asyncio.sleep(0)
+        piece = await anext(answer.frames)
+        rest = b"".join([piece async for piece in answer.frames])
+
+        assert len(piece) < module.BACKLOG_BYTES + 2000
+        assert len(piece) + len(rest) > 5000 * 1000
+        await answer.aclose()
+
+    run(work)
