@@ -5,7 +5,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import Route
 
 from functions.api.edge import Edge
 from functions.api.intake import Intake
@@ -16,18 +16,22 @@ from functions.api.routes.models import list_models_endpoint, retrieve_model_end
 from megallm import __version__
 from megallm.keys import Caller
 from megallm.operations.gateway import Gateway
+from megallm.operations.stream_message import Patience
+
+_PATIENCE = Patience()
 
 
-def create_app(gateway: Gateway, *, anonymous: Caller | None = None) -> FastAPI:
+def create_app(gateway: Gateway, *, anonymous: Caller | None = None, patience: Patience = _PATIENCE) -> FastAPI:
     """The app over a composed gateway.
 
     *anonymous* is who a request without a key counts as when it comes from this machine; only the local stack
-    gives it. There is no setting for it, so a deployed stack has no way to switch it on.
+    gives it. There is no setting for it, so a deployed stack has no way to switch it on. *patience* is what the
+    contract says; tests have less.
     """
-    intake = Intake(gateway, anonymous)
+    intake = Intake(gateway, anonymous, patience)
     # Plain routes: the endpoints read and answer bytes themselves, and FastAPI's wrapping of an endpoint would
     # cost each request a third more CPU. Given at once, they are matched before those of /docs.
-    routes: list[BaseRoute] = [
+    routes = [
         Route("/v1/messages", messages_endpoint(intake), methods=["POST"]),
         Route("/v1/messages/count_tokens", count_tokens_endpoint(intake), methods=["POST"]),
         Route("/v1/models", list_models_endpoint(intake), methods=["GET"]),
@@ -38,13 +42,13 @@ def create_app(gateway: Gateway, *, anonymous: Caller | None = None) -> FastAPI:
     app = FastAPI(
         title="MegaLLM",
         version=__version__,
-        routes=routes,
+        routes=[*routes],
         redirect_slashes=False,
         exception_handlers={HTTPException: _leave_to_the_edge, RequestValidationError: _leave_to_the_edge},
         # The edge logs what may be logged; FastAPI's own telemetry would also record exceptions' texts.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    app.add_middleware(Edge)
+    app.add_middleware(Edge, paths={route.endpoint: route.path for route in routes})
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]  # FastAPI's documented way to replace it
     return app
 

@@ -1,6 +1,8 @@
 """The outermost layer of the app: the request id, the one handler of every error, the one log line of a request."""
 
+import asyncio
 import time
+from collections.abc import Mapping
 from http import HTTPStatus
 
 from pydantic_core import to_json
@@ -20,8 +22,9 @@ CLIENT_CLOSED_REQUEST = 499  # as nginx logs it; nobody is there to receive it
 class Edge:
     """ASGI middleware. Puts a ``Trace`` into the scope; whatever is raised below becomes the documented envelope."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, paths: Mapping[object, str]) -> None:
         self._app = app
+        self._paths = paths  # of each endpoint, for the log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -43,13 +46,50 @@ class Edge:
             await self._app(scope, receive, send_with_id)
         except ClientGone:
             status = CLIENT_CLOSED_REQUEST
+        except asyncio.CancelledError:
+            status = status or CLIENT_CLOSED_REQUEST  # the server stops, and takes its connections along
+            raise
         except Exception as exception:  # noqa: BLE001  the outermost boundary: nothing may escape it unshaped
             error = _as_gateway_error(exception, trace)
             trace.error_type = error.type
             if status == 0:
                 await _respond(error, trace, send_with_id)
             # Otherwise the response has begun and cannot be mended: it ends here, and the log has the reason.
-        _log_request(scope, trace, status, (time.perf_counter() - began) * 1000)
+        finally:
+            self._log_request(scope, trace, status, (time.perf_counter() - began) * 1000)
+
+    def _log_request(self, scope: Scope, trace: Trace, status: int, duration_ms: float) -> None:
+        # The pattern that matched, never the path itself: that may hold anything, a key pasted by mistake too.
+        fields: dict[str, object] = {
+            "request_id": trace.request_id,
+            "method": scope["method"],
+            "route": self._paths.get(scope.get("endpoint"), "unknown"),
+            "status": status,
+            "duration_ms": round(duration_ms, 2),
+        }
+        if trace.key_id is not None:
+            fields["key_id"] = trace.key_id
+        if trace.error_type is not None:
+            fields["error_type"] = trace.error_type
+        if trace.model is not None:
+            provider, _, upstream_model = (trace.route or "").partition("/")
+            fields |= {
+                "model": trace.model,
+                "provider": provider,
+                "upstream_model": upstream_model,
+                "stream": trace.stream,
+                "message_id": trace.message_id,
+                "stop_reason": trace.stop_reason,
+                "upstream_ms": trace.upstream_ms and round(trace.upstream_ms, 2),
+                "first_event_ms": trace.first_event_ms and round(trace.first_event_ms, 2),
+            }
+        if trace.usage is not None:
+            fields |= {
+                "input_tokens": trace.usage.input_tokens,
+                "output_tokens": trace.usage.output_tokens,
+                "cache_read_input_tokens": trace.usage.cache_read_input_tokens,
+            }
+        log("request", fields)
 
 
 def trace_of(scope: Scope) -> Trace:
@@ -90,41 +130,3 @@ async def _respond(error: GatewayError, trace: Trace, send: Send) -> None:
     headers.append((b"content-length", str(len(body)).encode()))
     await send({"type": "http.response.start", "status": error.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
-
-
-def _log_request(scope: Scope, trace: Trace, status: int, duration_ms: float) -> None:
-    fields: dict[str, object] = {
-        "request_id": trace.request_id,
-        "method": scope["method"],
-        "route": _route_pattern(scope),
-        "status": status,
-        "duration_ms": round(duration_ms, 2),
-    }
-    if trace.key_id is not None:
-        fields["key_id"] = trace.key_id
-    if trace.error_type is not None:
-        fields["error_type"] = trace.error_type
-    if trace.model is not None:
-        provider, _, upstream_model = (trace.route or "").partition("/")
-        fields |= {
-            "model": trace.model,
-            "provider": provider,
-            "upstream_model": upstream_model,
-            "stream": trace.stream,
-            "message_id": trace.message_id,
-            "stop_reason": trace.stop_reason,
-            "upstream_ms": trace.upstream_ms and round(trace.upstream_ms, 2),
-            "first_event_ms": trace.first_event_ms and round(trace.first_event_ms, 2),
-        }
-    if trace.usage is not None:
-        fields |= {
-            "input_tokens": trace.usage.input_tokens,
-            "output_tokens": trace.usage.output_tokens,
-            "cache_read_input_tokens": trace.usage.cache_read_input_tokens,
-        }
-    log("request", fields)
-
-
-def _route_pattern(scope: Scope) -> str:
-    """The pattern that matched, never the path itself: a path may hold anything, a key pasted by mistake too."""
-    return getattr(scope.get("route"), "path", "unknown")

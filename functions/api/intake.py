@@ -12,6 +12,7 @@ from megallm.errors import InvalidRequest, NotAuthenticated, RequestTooLarge
 from megallm.keys import Caller
 from megallm.operations.gateway import Gateway
 from megallm.operations.prepare_call import ApiVersion, Sender
+from megallm.operations.stream_message import Patience
 
 KNOWN_VERSIONS: tuple[ApiVersion, ...] = get_args(ApiVersion)
 DEFAULT_VERSION: ApiVersion = "2023-06-01"
@@ -22,10 +23,11 @@ LOCAL_PEERS = ("127.0.0.1", "::1")
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """The gateway, and who may call without a key: nobody, unless the local stack says otherwise."""
+    """The gateway, who may call without a key (nobody, unless the local stack says so), and how long a stream waits."""
 
     gateway: Gateway
-    anonymous: Caller | None = None
+    anonymous: Caller | None
+    patience: Patience
 
     async def caller(self, request: Request) -> Caller:
         """Who calls. Raises NotAuthenticated."""

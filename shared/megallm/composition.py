@@ -1,34 +1,34 @@
 """The composition root: settings in, gateway out. The one place that knows every implementation."""
 
 import time
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 
 from megallm.catalog.models import BrokenCatalog, Catalog, load
+from megallm.identifiers import new_tool_use_id
 from megallm.limits.unlimited import Unlimited
 from megallm.operations.authenticate import Authenticator
 from megallm.operations.gateway import Gateway
-from megallm.operations.ports import KeyStore, Limiter, Provider
+from megallm.operations.ports import KeyStore, Limiter, LocalProvider, Provider
 from megallm.settings import BrokenSettings, Settings
 from megallm.stores.aws import AwsTarget
 from megallm.stores.keys import DynamoKeys
 
-if TYPE_CHECKING:
-    from megallm.providers.embedded.provider import EmbeddedProvider
+_AWS_FROM_THE_ENVIRONMENT = AwsTarget()
 
 
-def compose(settings: Settings, aws: AwsTarget = AwsTarget()) -> Gateway:  # noqa: B008  a frozen value
+def compose(settings: Settings, aws: AwsTarget = _AWS_FROM_THE_ENVIRONMENT) -> Gateway:
     """The gateway that these settings describe. Raises BrokenSettings or BrokenCatalog."""
     catalog = load(settings.catalog)
-    providers: dict[str, Provider] = {}
-    for name in sorted(catalog.providers()):
-        match name:
-            case "embedded":
-                embedded = embedded_provider(settings)
-                providers[name] = embedded
-                catalog = catalog.with_context(name, embedded.context_tokens)
-            case _:
-                raise BrokenCatalog(f"{settings.catalog}: there is no provider {name}")
+    known: dict[str, Callable[[], Provider]] = {"embedded": partial(embedded_provider, settings)}
+    unknown = catalog.providers() - known.keys()
+    if unknown:
+        raise BrokenCatalog(f"{settings.catalog}: there is no provider {', '.join(sorted(unknown))}")
+    providers = LazyProviders({name: known[name] for name in catalog.providers()})
+    if catalog.leaves_context_to("embedded"):
+        embedded = embedded_provider(settings)
+        providers.set("embedded", embedded)
+        catalog = catalog.with_context("embedded", embedded.context_tokens)
     return assemble(settings, DynamoKeys(aws.dynamodb(), settings.keys_table), catalog, providers, Unlimited())
 
 
@@ -42,10 +42,37 @@ def assemble(
     return Gateway(settings, authenticator, catalog, providers, limiter)
 
 
-def embedded_provider(settings: Settings) -> "EmbeddedProvider":
+class LazyProviders(Mapping[str, Provider]):
+    """Providers by name, each made when a request first needs it: a cold start pays for none that it does not use.
+
+    Iterating gives the names of those that have been made.
+    """
+
+    def __init__(self, makers: Mapping[str, Callable[[], Provider]]) -> None:
+        self._makers = makers
+        self._made: dict[str, Provider] = {}
+
+    def set(self, name: str, provider: Provider) -> None:
+        """Puts in one that had to be made early."""
+        self._made[name] = provider
+
+    def __getitem__(self, name: str) -> Provider:
+        provider = self._made.get(name)
+        if provider is None:
+            provider = self._made[name] = self._makers[name]()
+        return provider
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(tuple(self._made))
+
+    def __len__(self) -> int:
+        return len(self._made)
+
+
+def embedded_provider(settings: Settings) -> LocalProvider:
     """The embedded model. Imported only where it is used: a Lambda bundle does not carry its runtime."""
     from megallm.providers.embedded.provider import EmbeddedProvider
 
     if settings.model_path is None:
         raise BrokenSettings("MEGALLM_MODEL_PATH: the catalogue routes to the embedded model, so its file is needed")
-    return EmbeddedProvider(settings.model_path, threads=settings.model_threads)
+    return EmbeddedProvider(settings.model_path, new_tool_id=new_tool_use_id, threads=settings.model_threads)

@@ -29,7 +29,9 @@ def messages_endpoint(intake: Intake) -> Endpoint:
         trace.stream = message.stream
         async with watching(request.receive):
             if message.stream:
-                stream = await stream_message(intake.gateway, caller, message, sent_by, trace, len(body))
+                stream = await stream_message(
+                    intake.gateway, caller, message, sent_by, trace, len(body), intake.patience
+                )
             else:
                 answer = await create_message(intake.gateway, caller, message, sent_by, trace, len(body))
         return EventStream(stream) if message.stream else json_response(answer.message, answer.headers)

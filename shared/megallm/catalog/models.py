@@ -90,14 +90,22 @@ class Catalog:
         """The providers that the routes name."""
         return {route.provider for model in self.models for route in model.routes}
 
+    def leaves_context_to(self, provider: str) -> bool:
+        """Whether some model's context is only known to this provider."""
+        return any(_is_open_to(provider, model) for model in self.models)
+
     def with_context(self, provider: str, context_tokens: int) -> "Catalog":
         """The same catalogue with the context of those models filled in that *provider* alone knows it of."""
         return Catalog(
             replace(model, context_tokens=context_tokens, max_output_tokens=model.max_output_tokens or context_tokens)
-            if model.context_tokens is None and model.routes[0].provider == provider
+            if _is_open_to(provider, model)
             else model
             for model in self.models
         )
+
+
+def _is_open_to(provider: str, model: Model) -> bool:
+    return model.context_tokens is None and model.routes[0].provider == provider
 
 
 def load(name_or_path: str) -> Catalog:

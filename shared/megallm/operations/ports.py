@@ -39,6 +39,14 @@ class Provider(Protocol):
         """Ends what is running and frees connections or memory."""
 
 
+class LocalProvider(Provider, Protocol):
+    """A provider whose model lies on this machine, and which alone knows the model's context."""
+
+    @property
+    def context_tokens(self) -> int:
+        """Tokens that a request and its reply may have together."""
+
+
 class KeyStore(Protocol):
     """Where the records of keys live. Its methods block; callers on an event loop use a thread."""
 
