@@ -1,0 +1,41 @@
+# What a person does with this project, one target each. The work is in the programs that they call.
+
+PYTHON ?= python3
+PORT ?= 4141
+MODEL ?= default
+
+VENV := .venv
+BOOTSTRAP = command -v $(PYTHON) >/dev/null || { echo '$(PYTHON) is not on this machine: install Python 3.11 or newer, or say PYTHON=/path/to/python'; exit 1; }; \
+	$(PYTHON) shared/megallm/local/bootstrap.py
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check bench update clean dev-environment
+
+help: ## Show this list
+	@grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
+	@echo
+	@echo '  Variables: PORT=4141  MODEL=default|tiny|/path/to/file.gguf  PYTHON=python3'
+
+run: ## Start the gateway, a local AWS and a model on this machine
+	@$(BOOTSTRAP) run
+	@exec $(VENV)/bin/python -m megallm dev --port '$(PORT)' --model '$(MODEL)'
+
+test: dev-environment ## Check everything: format, lint, types, import rules, all tests
+	@$(BOOTSTRAP) venv .venv-sdk-old requirements/sdk-old.txt
+	@$(VENV)/bin/python tests/run_checks.py $(CHECKS)
+
+check: dev-environment ## The fast part of it, for the working day
+	@$(VENV)/bin/python tests/run_checks.py --fast $(CHECKS)
+
+bench: dev-environment ## Measure the speed beside its targets
+	@$(VENV)/bin/python -m tests.benchmarks
+
+update: dev-environment ## Compile all pins anew, of what is at least a week old
+	@$(VENV)/bin/python requirements/update.py
+
+clean: ## Remove environments and caches; keys, logs and model files stay
+	@rm -rf .venv .venv-* node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist cdk.out
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+dev-environment:
+	@$(BOOTSTRAP) dev

@@ -1,0 +1,151 @@
+"""`megallm keys`: making, listing and revoking API keys."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from megallm.cli.expiry import BadExpiry, parse_expiry, written
+from megallm.cli.output import Json, clear_errors, console, print_json, print_table
+from megallm.cli.target import EndpointUrl, Profile, Region, TableName, choose_target
+from megallm.keys import KeyRecord, Tier, status
+
+if TYPE_CHECKING:
+    from megallm.stores.keys import DynamoKeys
+
+app = typer.Typer(no_args_is_help=True, help="API keys: make, list, show and revoke them.")
+
+KeyId = Annotated[str, typer.Argument(metavar="ID", help="The 8 characters after mega_, not the whole key.")]
+
+
+@app.command()
+def create(
+    name: Annotated[str, typer.Option(help="Whom or what the key is for.")] = "",
+    tier: Annotated[Tier, typer.Option(help="How much the key may do.")] = "basic",
+    expires: Annotated[str | None, typer.Option(metavar="30d|12h|2027-12-31", help="When it ends.")] = None,
+    profile: Profile = None,
+    region: Region = None,
+    endpoint_url: EndpointUrl = None,
+    table: TableName = None,
+    as_json: Json = False,
+) -> None:
+    """Make a key. It is shown once and stored only as a hash."""
+    from megallm.operations.manage_keys import create_key
+
+    try:
+        expires_at = None if expires is None else parse_expiry(expires, datetime.now(UTC))
+    except BadExpiry as error:
+        raise typer.BadParameter(str(error), param_hint="--expires") from error
+    with _store(profile, region, endpoint_url, table) as store:
+        key, record = create_key(store, name=name, tier=tier, expires_at=expires_at, clock=time.time)
+    if as_json:
+        print_json({"key": key, **_shown(record)})
+        return
+    console().print(key, markup=False, soft_wrap=True)
+    typer.echo(
+        f"Key {record.id}, tier {record.tier}, expires {written(record.expires_at)}. Keep it now: "
+        "it is not shown again.",
+        err=True,
+    )
+
+
+@app.command("list")
+def list_(
+    profile: Profile = None,
+    region: Region = None,
+    endpoint_url: EndpointUrl = None,
+    table: TableName = None,
+    as_json: Json = False,
+) -> None:
+    """List all keys, the newest first."""
+    from megallm.operations.manage_keys import list_keys
+
+    with _store(profile, region, endpoint_url, table) as store:
+        records = list_keys(store)
+    if as_json:
+        print_json([_shown(record) for record in records])
+        return
+    now = time.time()
+    print_table(
+        ("id", "name", "tier", "status", "created (UTC)", "expires (UTC)"),
+        [(r.id, r.name or "-", r.tier, status(r, now), written(r.created_at), written(r.expires_at)) for r in records],
+    )
+
+
+@app.command()
+def show(
+    key_id: KeyId,
+    profile: Profile = None,
+    region: Region = None,
+    endpoint_url: EndpointUrl = None,
+    table: TableName = None,
+    as_json: Json = False,
+) -> None:
+    """Show what is stored of a key; never the key itself."""
+    from megallm.operations.manage_keys import show_key
+
+    with _store(profile, region, endpoint_url, table) as store:
+        record = show_key(store, key_id)
+    _print_record(record, as_json)
+
+
+@app.command()
+def revoke(
+    key_id: KeyId,
+    profile: Profile = None,
+    region: Region = None,
+    endpoint_url: EndpointUrl = None,
+    table: TableName = None,
+    as_json: Json = False,
+) -> None:
+    """Revoke a key, for good. The gateway notices within 30 seconds."""
+    from megallm.operations.manage_keys import revoke_key
+
+    with _store(profile, region, endpoint_url, table) as store:
+        record = revoke_key(store, key_id, clock=time.time)
+    _print_record(record, as_json)
+
+
+@contextmanager
+def _store(
+    profile: str | None, region: str | None, endpoint_url: str | None, table: str | None
+) -> Iterator["DynamoKeys"]:
+    """The key store that the options name; what goes wrong with it inside becomes one line."""
+    from megallm.errors import GatewayError
+    from megallm.stores.open_keys import NoSuchAws, open_keys
+
+    target = choose_target(profile, region, endpoint_url, table)
+    with clear_errors(NoSuchAws), clear_errors(GatewayError, say=_with_cause):
+        yield open_keys(target.aws, target.keys_table)
+
+
+def _with_cause(error: Exception) -> str:
+    """The operator may see what AWS said: wrong region, no such table, no permission."""
+    return f"{error}: {error.__cause__}" if error.__cause__ else str(error)
+
+
+def _shown(record: KeyRecord) -> dict[str, object]:
+    return {
+        "id": record.id,
+        "name": record.name,
+        "tier": record.tier,
+        "status": status(record, time.time()),
+        "created_at": record.created_at,
+        "expires_at": record.expires_at,
+        "revoked_at": record.revoked_at,
+    }
+
+
+def _print_record(record: KeyRecord, as_json: bool) -> None:
+    if as_json:
+        print_json(_shown(record))
+        return
+    rows = [("id", record.id), ("name", record.name or "-"), ("tier", record.tier)]
+    rows += [("status", status(record, time.time())), ("created", written(record.created_at))]
+    rows += [("expires", written(record.expires_at))]
+    if record.revoked_at is not None:
+        rows.append(("revoked", written(record.revoked_at)))
+    print_table(("", ""), rows)

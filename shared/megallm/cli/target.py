@@ -1,0 +1,54 @@
+"""Which AWS a command talks to: the clone's running local stack, unless an option says otherwise."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from megallm.cli.output import clear_errors, fail
+
+if TYPE_CHECKING:
+    from megallm.stores.aws import AwsTarget
+
+Profile = Annotated[str | None, typer.Option(help="AWS profile of a deployed stack.")]
+Region = Annotated[str | None, typer.Option(help="AWS region of a deployed stack.")]
+EndpointUrl = Annotated[str | None, typer.Option(help="Another AWS endpoint, such as an emulator's.")]
+TableName = Annotated[str | None, typer.Option("--table", help="The DynamoDB table of the keys.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """An AWS and the table of the keys in it; ``local`` where it is the clone's own stack."""
+
+    aws: "AwsTarget"
+    keys_table: str
+    local: bool
+
+
+def choose_target(profile: str | None, region: str | None, endpoint_url: str | None, table: str | None) -> Target:
+    """The AWS that the options name; without any, the local stack of the folder. Ends the command if it is not up."""
+    from megallm.settings import BrokenSettings, Settings
+    from megallm.stores.aws import AwsTarget
+
+    if profile or region or endpoint_url:
+        with clear_errors(BrokenSettings):
+            settings = Settings.from_environ(os.environ)
+        aws = AwsTarget(region=region, profile=profile, endpoint_url=endpoint_url)
+        return Target(aws, table or settings.keys_table, local=False)
+    return _local_target(table)
+
+
+def _local_target(table: str | None) -> Target:
+    from megallm.local.isolation import enter_local_aws, local_target
+    from megallm.local.state import find, is_running
+
+    state = find(Path.cwd()).load()
+    if state is None or not is_running(state):
+        fail(
+            "no local stack is running for this folder. Start it with `make run` (or `megallm dev`), "
+            "or name a deployed one with --profile or --region."
+        )
+    enter_local_aws(os.environ, state.aws_endpoint_url)
+    return Target(local_target(state.aws_endpoint_url), table or state.keys_table, local=True)

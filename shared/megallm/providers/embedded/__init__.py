@@ -1,0 +1,1 @@
+"""A small model in this process, through llama.cpp."""

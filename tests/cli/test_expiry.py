@@ -1,0 +1,36 @@
+"""How a user writes when a key expires."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from megallm.cli.expiry import BadExpiry, parse_expiry, written
+
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("90m", "2026-11-22 13:30"),
+        ("12h", "2026-11-23 00:00"),
+        ("30d", "2026-12-22 12:00"),
+        ("2w", "2026-12-06 12:00"),
+        ("2026-12-31", "2027-01-01 00:00"),
+    ],
+)
+def test_a_span_counts_from_now_and_a_date_is_good_to_its_end(text: str, expected: str) -> None:
+    """All in UTC, as the table shows them."""
+    assert written(parse_expiry(text, NOW)) == expected
+
+
+@pytest.mark.parametrize("text", ["", "0d", "-1d", "30", "d", "30 days", "30y", "31.12.2026", "2026-13-01", "٣d"])
+def test_anything_else_is_refused(text: str) -> None:
+    """A guess could make a key outlive what its owner meant."""
+    with pytest.raises(BadExpiry):
+        parse_expiry(text, NOW)
+
+
+def test_no_expiry_is_never() -> None:
+    """The table should not show an empty cell."""
+    assert written(None) == "never"

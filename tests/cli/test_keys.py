@@ -1,0 +1,189 @@
+"""`megallm keys` against a local AWS, in a process of its own each time."""
+
+import os
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from megallm.keys import id_of, matches
+from megallm.local import aws
+from megallm.local.isolation import REGION, local_target
+from megallm.local.state import LocalState, StateFolder
+from megallm.stores.keys import DynamoKeys
+from tests.fakes import KEY, KEY_RECORD
+from tests.local.running import Ended, as_json, megallm
+
+pytestmark = pytest.mark.slow
+
+
+@dataclass(frozen=True, slots=True)
+class Clone:
+    """A folder whose local stack seems to run, and the keys in it."""
+
+    folder: Path
+    aws_endpoint_url: str
+    keys: DynamoKeys
+
+    def megallm(self, *arguments: str) -> Ended:
+        """Runs a command inside the folder."""
+        return megallm(self.folder, *arguments)
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Iterator[Clone]:
+    """One key is there already."""
+    local_aws = aws.start()
+    resources = local_aws.create_resources(keys_table="keys-here")
+    state = StateFolder(tmp_path / ".megallm")
+    state.create()
+    url = local_aws.endpoint_url  # Stands for the gateway as well: it answers.
+    state.save(LocalState(url, KEY, url, REGION, "keys-here", resources.bucket, resources.queues, "tiny", os.getpid()))
+    keys = DynamoKeys(local_target(url).dynamodb(), "keys-here")
+    keys.put(KEY_RECORD)
+    yield Clone(tmp_path, url, keys)
+    local_aws.stop()
+
+
+def test_a_new_key_stands_alone_on_standard_output(clone: Clone) -> None:
+    """So that a script can take it; what to know about it goes to the other stream."""
+    ended = clone.megallm("keys", "create", "--name", "ci", "--tier", "pro")
+
+    key = ended.stdout.strip()
+    record = clone.keys.get(id_of(key) or "")
+    assert record is not None
+    assert (ended.status, record.name, record.tier, record.expires_at, matches(record, key)) == (
+        0,
+        "ci",
+        "pro",
+        None,
+        True,
+    )
+    assert ended.stderr == (f"Key {record.id}, tier pro, expires never. Keep it now: it is not shown again.\n")
+
+
+def test_a_new_key_is_basic_unless_told_otherwise_and_can_expire(clone: Clone) -> None:
+    """The span counts from now."""
+    before = int(time.time())
+
+    ended = clone.megallm("keys", "create", "--expires", "30d", "--json")
+
+    shown = as_json(ended.stdout)
+    assert isinstance(shown, dict)
+    assert list(shown) == ["key", "id", "name", "tier", "status", "created_at", "expires_at", "revoked_at"]
+    assert (shown["tier"], shown["status"], shown["revoked_at"]) == ("basic", "active", None)
+    assert before + 30 * 86400 <= shown["expires_at"] <= time.time() + 30 * 86400
+
+
+def test_the_list_never_shows_a_key_or_its_hash(clone: Clone) -> None:
+    """Only what tells one from another."""
+    as_table, listed = clone.megallm("keys", "list"), clone.megallm("keys", "list", "--json")
+
+    assert re.split(r"\s{2,}", as_table.stdout.splitlines()[1].strip()) == [
+        "abcdefgh",
+        "test",
+        "basic",
+        "active",
+        "2023-11-14 22:13",
+        "never",
+    ]
+    assert as_json(listed.stdout) == [
+        {
+            "id": "abcdefgh",
+            "name": "test",
+            "tier": "basic",
+            "status": "active",
+            "created_at": 1_700_000_000,
+            "expires_at": None,
+            "revoked_at": None,
+        }
+    ]
+
+
+def test_a_revoked_key_stays_visible_as_revoked(clone: Clone) -> None:
+    """Its id may still stand in logs."""
+    revoked = clone.megallm("keys", "revoke", "abcdefgh", "--json")
+    shown = clone.megallm("keys", "show", "abcdefgh", "--json")
+
+    assert (revoked.status, as_json(revoked.stdout)) == (0, as_json(shown.stdout))
+    record = clone.keys.get("abcdefgh")
+    assert record is not None
+    assert record.revoked_at is not None
+
+
+def test_an_unknown_id_is_one_line(clone: Clone) -> None:
+    """Status 1: the command was right, the id was not."""
+    ended = clone.megallm("keys", "show", "nonesuch")
+
+    assert (ended.status, ended.stdout, ended.stderr) == (1, "", "megallm: There is no key with the id nonesuch\n")
+
+
+def test_a_missing_table_is_one_line_with_what_aws_said(clone: Clone) -> None:
+    """The usual reason is a wrong region or an environment that points elsewhere."""
+    ended = clone.megallm("keys", "list", "--table", "elsewhere")
+
+    assert (ended.status, ended.stdout, len(ended.stderr.splitlines())) == (1, "", 1)
+    assert "ResourceNotFoundException" in ended.stderr
+
+
+def test_another_endpoint_is_taken_instead_of_the_local_stack(clone: Clone, tmp_path: Path) -> None:
+    """With the caller's own credentials: it may be a real account."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    environ = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "y", "MEGALLM_KEYS_TABLE": "keys-here"}
+
+    ended = megallm(
+        elsewhere,
+        *("keys", "list", "--json", "--region", REGION, "--endpoint-url", clone.aws_endpoint_url),
+        environ=environ,
+    )
+
+    assert (ended.status, [key["id"] for key in _list(ended)]) == (0, ["abcdefgh"])
+
+
+def test_a_missing_profile_is_one_line(tmp_path: Path) -> None:
+    """boto3's own words are clear enough."""
+    ended = megallm(tmp_path, "keys", "list", "--profile", "nonesuch")
+
+    assert (ended.status, ended.stdout, ended.stderr) == (
+        1,
+        "",
+        "megallm: The config profile (nonesuch) could not be found\n",
+    )
+
+
+def test_without_a_running_stack_the_remedy_is_named(tmp_path: Path) -> None:
+    """A stack that ended by force leaves its state; its port tells the truth."""
+    ended = megallm(tmp_path, "keys", "list")
+
+    assert (ended.status, ended.stdout, ended.stderr) == (
+        1,
+        "",
+        "megallm: no local stack is running for this folder. Start it with `make run` (or `megallm dev`), "
+        "or name a deployed one with --profile or --region.\n",
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("keys", "create", "--tier", "gold"),
+        ("keys", "create", "--expires", "soon"),
+        ("keys", "show"),
+        ("nonesuch",),
+    ],
+)
+def test_a_usage_error_is_status_2(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    """Scripts tell it from a failure."""
+    ended = megallm(tmp_path, *arguments)
+
+    assert (ended.status, ended.stdout, "Traceback" in ended.stderr) == (2, "", False)
+
+
+def _list(ended: Ended) -> list[dict[str, object]]:
+    listed = as_json(ended.stdout)
+    assert isinstance(listed, list)
+    return listed

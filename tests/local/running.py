@@ -1,0 +1,87 @@
+"""A real `megallm` in a process of its own, in a folder of its own: what the stack's and the commands' tests drive."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from megallm.local.state import LocalState, StateFolder
+
+START_SECONDS = 60.0
+STOP_SECONDS = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a command ended."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+
+def megallm(folder: Path, *arguments: str, environ: Mapping[str, str] | None = None) -> Ended:
+    """Runs a command in a folder until it ends by itself."""
+    done = _start(folder, arguments, environ or {})
+    stdout, stderr = done.communicate(timeout=START_SECONDS)
+    return Ended(done.returncode, stdout, stderr)
+
+
+class RunningStack:
+    """`megallm dev` in a folder."""
+
+    def __init__(self, folder: Path, arguments: tuple[str, ...], environ: Mapping[str, str]) -> None:
+        self.folder = StateFolder(folder / ".megallm")
+        self.process = _start(folder, ("dev", *arguments), environ)
+
+    def state(self) -> LocalState:
+        """What it wrote for scripts; waits until it has."""
+        deadline = time.monotonic() + START_SECONDS
+        while (state := self.folder.load()) is None:
+            assert self.process.poll() is None, self.process.communicate()
+            assert time.monotonic() < deadline, "the stack did not start"
+            time.sleep(0.05)
+        return state
+
+    def stop(self, signal_number: int = signal.SIGINT) -> Ended:
+        """Sends a signal, as Ctrl-C or the system would, and waits for the end."""
+        self.process.send_signal(signal_number)
+        stdout, stderr = self.process.communicate(timeout=STOP_SECONDS)
+        return Ended(self.process.returncode, stdout, stderr)
+
+
+@contextmanager
+def running_stack(folder: Path, *arguments: str, environ: Mapping[str, str] | None = None) -> Iterator[RunningStack]:
+    """A stack on free ports, ended by force if the test has not done it."""
+    folder.joinpath(".megallm").mkdir(exist_ok=True)
+    stack = RunningStack(folder, arguments or ("--port", "0", "--model", "tiny", "--json"), environ or {})
+    try:
+        yield stack
+    finally:
+        if stack.process.poll() is None:
+            stack.process.kill()
+            stack.process.communicate()
+
+
+def as_json(text: str) -> object:
+    """The one JSON document of a command's output."""
+    document: object = json.loads(text)
+    return document
+
+
+def _start(folder: Path, arguments: tuple[str, ...], environ: Mapping[str, str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "megallm", *arguments],
+        cwd=folder,
+        env={**os.environ, "COLUMNS": "200", **environ},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )

@@ -1,0 +1,138 @@
+"""The embedded model's beginning and end: what loading may meet, and an exit in the middle of work."""
+
+import asyncio
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from megallm.providers.embedded.errors import EmbeddedUnavailable
+from megallm.providers.embedded.gguf import read_header
+from megallm.providers.embedded.provider import EmbeddedProvider
+
+from .asking import counting_ids
+
+GENERATE_FOR_EVER = """
+import asyncio, sys
+from pathlib import Path
+from megallm.messages.calls import Call
+from megallm.messages.requests import MessagesRequest
+from megallm.providers.embedded.provider import EmbeddedProvider
+
+async def main():
+    provider = EmbeddedProvider(Path(sys.argv[1]), new_tool_id=str, context_tokens=2048)
+    endless = {"type": "json_schema", "schema": {"type": "array", "minItems": 5000, "items": {"type": "integer"}}}
+    request = MessagesRequest.model_validate({
+        "model": "m", "max_tokens": 5000, "messages": [{"role": "user", "content": "Count"}],
+        "output_config": {"format": endless}})
+    count = 0
+    async for event in provider.prepare(Call(request, "tiny")).stream():
+        count += 1
+        if count == 5:
+            print("generating", flush=True)
+        if count == 10 and sys.argv[2:] == ["exit"]:
+            sys.exit(7)
+
+asyncio.run(main())
+"""
+
+LIST_PORTS = """
+import asyncio, os, sys
+from pathlib import Path
+from megallm.providers.embedded.provider import EmbeddedProvider
+
+async def main():
+    provider = EmbeddedProvider(Path(sys.argv[1]), new_tool_id=str, context_tokens=256)
+    await provider.load()
+    links = [f"/proc/self/fd/{fd}" for fd in os.listdir("/proc/self/fd")]
+    own = {os.readlink(link) for link in links if os.path.lexists(link)}
+    tables = [Path(f"/proc/self/net/{name}").read_text().splitlines()[1:] for name in ("tcp", "tcp6")]
+    print([line for table in tables for line in table if f"socket:[{line.split()[9]}]" in own])
+    await provider.aclose()
+
+asyncio.run(main())
+"""
+
+
+def test_the_header_tells_name_and_context_before_loading(tiny_model: Path) -> None:
+    """Without llama.cpp, and within milliseconds."""
+    header = read_header(tiny_model)
+
+    assert (header.context_tokens, header.name != "") == (8192, True)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is not a whole GGUF file"),
+        (b"PK\x03\x04 something else", "is not a whole GGUF file"),
+        (b"GGUF\x03\x00\x00\x00", "is not a whole GGUF file"),
+        (b"GGUF\x03\x00\x00\x00" + bytes(16), "not one of a text model"),
+    ],
+)
+def test_a_file_that_is_no_model_is_refused_before_loading(tmp_path: Path, content: bytes, message: str) -> None:
+    """With what to do, not with a stack of C++."""
+    path = tmp_path / "broken.gguf"
+    path.write_bytes(content)
+
+    with pytest.raises(EmbeddedUnavailable, match=message):
+        EmbeddedProvider(path, new_tool_id=counting_ids())
+
+
+def test_a_missing_file_is_named() -> None:
+    """The path is what the user mistyped."""
+    with pytest.raises(EmbeddedUnavailable, match=r"Cannot read the model /nowhere/x\.gguf: No such file"):
+        EmbeddedProvider(Path("/nowhere/x.gguf"), new_tool_id=counting_ids())
+
+
+def test_a_file_that_breaks_off_is_a_clear_message(tiny_model: Path, tmp_path: Path) -> None:
+    """Its header is whole, so that only llama.cpp can tell."""
+    path = tmp_path / "cut.gguf"
+    with tiny_model.open("rb") as file:
+        path.write_bytes(file.read(10_000_000))
+    provider = EmbeddedProvider(path, new_tool_id=counting_ids(), context_tokens=256)
+
+    with pytest.raises(EmbeddedUnavailable, match=r"llama\.cpp could not load .*cut.gguf: the file may be broken"):
+        asyncio.run(provider.load())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the process's sockets from /proc")
+def test_loading_opens_no_port_and_says_nothing(tiny_model: Path) -> None:
+    """Nobody else on the machine can talk to llama.cpp, and its log stays out of the user's terminal."""
+    result = subprocess.run(
+        [sys.executable, "-c", LIST_PORTS, str(tiny_model)], capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert (result.returncode, result.stdout, result.stderr) == (0, "[]\n", "")
+
+
+@pytest.mark.parametrize("attempt", range(2))
+def test_an_interrupt_in_the_middle_of_a_reply_ends_cleanly(tiny_model: Path, attempt: int) -> None:
+    """Never by a crash in llama.cpp's threads."""
+    with _generating(tiny_model) as process:
+        process.send_signal(signal.SIGINT)
+        process.wait(30)
+
+    assert process.returncode in (0, 130, -signal.SIGINT)
+
+
+def test_an_exit_in_the_middle_of_a_reply_keeps_its_status(tiny_model: Path) -> None:
+    """The model is unloaded before Python is."""
+    with _generating(tiny_model, "exit") as process:
+        process.wait(30)
+
+    assert process.returncode == 7
+
+
+def _generating(model: Path, *arguments: str) -> subprocess.Popen[str]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", GENERATE_FOR_EVER, str(model), *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "generating\n"
+    return process
