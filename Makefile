@@ -9,10 +9,10 @@ BOOTSTRAP = command -v $(PYTHON) >/dev/null || { echo '$(PYTHON) is not on this 
 	$(PYTHON) shared/megallm/local/bootstrap.py
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench update clean dev-environment
+.PHONY: help run test check test-go bench update clean dev-environment
 
 help: ## Show this list
-	@grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
 	@echo
 	@echo '  Variables: PORT=4141  MODEL=default|tiny|/path/to/file.gguf  PYTHON=python3'
 
@@ -27,7 +27,11 @@ test: dev-environment ## Check everything: format, lint, types, import rules, al
 check: dev-environment ## The fast part of it, for the working day
 	@$(VENV)/bin/python tests/run_checks.py --fast $(CHECKS)
 
+test-go: dev-environment ## Run the README's Go snippet; needs Go
+	@$(VENV)/bin/pytest -q tests/readme/go_snippet.py
+
 bench: dev-environment ## Measure the speed beside its targets
+	@$(BOOTSTRAP) venv .venv-litellm requirements/litellm.txt || echo 'LiteLLM cannot be installed here: its row will be missing.'
 	@$(VENV)/bin/python -m tests.benchmarks
 
 update: dev-environment ## Compile all pins anew, of what is at least a week old

@@ -7,7 +7,7 @@ from megallm.settings import BrokenSettings, Settings
 
 def test_variables_become_typed_settings() -> None:
     """Text in, numbers and truth values out; other variables are none of our business."""
-    environ = {"MEGALLM_STRICT": "true", "MEGALLM_KEY_CACHE_SECONDS": "5", "PATH": "/bin"}
+    environ = {"MEGALLM_STRICT": "true", "MEGALLM_KEY_CACHE_SECONDS": "5", "PATH": "/bin", "MEGALLM_API_KEY": "mega_x"}
 
     assert Settings.from_environ(environ) == Settings(strict=True, key_cache_seconds=5.0)
 

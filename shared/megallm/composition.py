@@ -70,9 +70,16 @@ class LazyProviders(Mapping[str, Provider]):
 
 
 def embedded_provider(settings: Settings) -> LocalProvider:
-    """The embedded model. Imported only where it is used: a Lambda bundle does not carry its runtime."""
+    """The embedded model. Imported only where it is used: a Lambda bundle does not carry its runtime.
+
+    Raises BrokenSettings where there is no file, or one that is no model.
+    """
+    from megallm.providers.embedded.errors import EmbeddedUnavailable
     from megallm.providers.embedded.provider import EmbeddedProvider
 
     if settings.model_path is None:
         raise BrokenSettings("MEGALLM_MODEL_PATH: the catalogue routes to the embedded model, so its file is needed")
-    return EmbeddedProvider(settings.model_path, new_tool_id=new_tool_use_id, threads=settings.model_threads)
+    try:
+        return EmbeddedProvider(settings.model_path, new_tool_id=new_tool_use_id, threads=settings.model_threads)
+    except EmbeddedUnavailable as error:
+        raise BrokenSettings(str(error)) from error

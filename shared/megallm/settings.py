@@ -7,6 +7,8 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 PREFIX = "MEGALLM_"
+# Variables of the same prefix that are read by others: the README's examples, and `megallm models`.
+NOT_SETTINGS = frozenset({"MEGALLM_BASE_URL", "MEGALLM_API_KEY", "MEGALLM_MODELS_DIR"})
 MEBIBYTE = 1024 * 1024
 
 
@@ -39,7 +41,9 @@ class Settings(BaseModel):
     def from_environ(cls, environ: Mapping[str, str]) -> Self:
         """Raises BrokenSettings, also for an unknown ``MEGALLM_`` variable: a typo must not pass in silence."""
         values = {
-            name.removeprefix(PREFIX).lower(): value for name, value in environ.items() if name.startswith(PREFIX)
+            name.removeprefix(PREFIX).lower(): value
+            for name, value in environ.items()
+            if name.startswith(PREFIX) and name not in NOT_SETTINGS
         }
         try:
             return cls.model_validate(values)

@@ -25,10 +25,12 @@ def dev(
     as_json: Json = False,
 ) -> None:
     """Run the whole stack on this machine: gateway, local AWS and a model. Ctrl-C stops it."""
+    from megallm.catalog.models import BrokenCatalog
     from megallm.local.ports import PortTaken
     from megallm.local.stack import Wanted, run
     from megallm.local.state import find
     from megallm.local.weights import WeightsError, default_folder
+    from megallm.providers.embedded.errors import EmbeddedUnavailable
     from megallm.settings import BrokenSettings
 
     def announce(state: "LocalState", chosen: "ChosenModel") -> None:
@@ -40,5 +42,5 @@ def dev(
             show(state, chosen, console())
 
     wanted = Wanted(port, model, threads, default_folder(os.environ), find(Path.cwd()))
-    with clear_errors(PortTaken, WeightsError, BrokenSettings, OSError):
+    with clear_errors(PortTaken, WeightsError, BrokenSettings, BrokenCatalog, EmbeddedUnavailable, OSError):
         raise typer.Exit(run(wanted, environ=os.environ, console=notes(), announce=announce))

@@ -1,8 +1,9 @@
-"""`megallm models pull|list|remove`: the weights of the embedded model on this machine."""
+"""`megallm models`: the catalogue, and with pull, list or remove the embedded model's files on this machine."""
 
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -11,9 +12,36 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from megallm.cli.output import Json, clear_errors, notes, print_json, print_table
 
-app = typer.Typer(no_args_is_help=True, help="The embedded model's files on this machine.")
+app = typer.Typer(help="Show the catalogue; pull, list or remove the embedded model's files.")
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="tiny or default.")]
+
+
+@app.callback(invoke_without_command=True)
+def catalogue(context: typer.Context, as_json: Json = False) -> None:
+    """Show the models that clients may name, and who answers for them."""
+    if context.invoked_subcommand is not None:
+        return
+    from megallm.catalog.models import BrokenCatalog, load
+    from megallm.settings import BrokenSettings, Settings
+
+    with clear_errors(BrokenCatalog, BrokenSettings):
+        models = load(Settings.from_environ(os.environ).catalog).models
+    if as_json:
+        print_json([asdict(model) | {"routes": [route.model_dump() for route in model.routes]} for model in models])
+        return
+    print_table(
+        ("model", "aliases", "answered by", "context"),
+        [
+            (
+                model.id,
+                ", ".join(model.aliases),
+                ", ".join(f"{route.provider}/{route.model}" for route in model.routes),
+                f"{model.context_tokens:,}" if model.context_tokens else "the provider's",
+            )
+            for model in models
+        ],
+    )
 
 
 @app.command()

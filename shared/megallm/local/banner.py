@@ -18,6 +18,10 @@ message = client.messages.create(
 print(message.content[0].text)"""
 
 
+# Said plainly until the batch engine is there: a file that waits in silence would look lost.
+_NO_ENGINE = "this version stores them, but does not work on them yet"
+
+
 def show(state: LocalState, model: ChosenModel, console: Console) -> None:
     """Prints address, key, snippets and the model; lines that are to be copied are never wrapped."""
     values = {"base_url": state.base_url, "api_key": state.api_key}
@@ -25,6 +29,7 @@ def show(state: LocalState, model: ChosenModel, console: Console) -> None:
     _line(console, "MegaLLM", state.base_url)
     _line(console, "API key", state.api_key)
     _line(console, "Model", f"{model.name}. {model.expectation}")
+    _line(console, "Inbox", f"s3://{state.bucket}/inbox/ at {state.aws_endpoint_url} (batch files: {_NO_ENGINE})")
     for title, snippet in (("curl", _CURL), ("Python", _PYTHON)):
         console.print(f"\n{title}", style="bold")
         console.print(snippet.format(**values), markup=False, highlight=False, soft_wrap=True)

@@ -8,7 +8,7 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,7 +63,8 @@ def run(
 ) -> int:
     """Runs the stack until a signal ends it, and gives the exit status: 0 once it has served.
 
-    *announce* is called when it answers. Raises PortTaken, WeightsError, BrokenSettings or OSError.
+    *announce* is called when it answers. Raises PortTaken, WeightsError, BrokenSettings,
+    BrokenCatalog, EmbeddedUnavailable or OSError.
     """
     with stoppable(), ports.take(wanted.port) as listener:
         try:
@@ -71,7 +72,7 @@ def run(
             wanted.state.create()
             with _logging(wanted.state.log_file), _local_aws(listener.getsockname()[1] + 1) as local_aws:
                 enter_local_aws(environ, local_aws.endpoint_url)
-                return _serve(wanted, model, local_aws, listener, announce)
+                return _serve(wanted, environ, model, local_aws, listener, announce)
         except Stopped as stopped:
             console.print("Stopped.")
             # The model may be loading in a thread: waiting for it would not be "at once".
@@ -82,17 +83,21 @@ def run(
 
 def _serve(
     wanted: Wanted,
+    environ: Mapping[str, str],
     model: ChosenModel,
     local_aws: aws.LocalAws,
     listener: socket,
     announce: Callable[[LocalState, ChosenModel], None],
 ) -> int:
-    settings = Settings(catalog="local", model_path=model.path, model_threads=wanted.model_threads)
+    given: dict[str, object] = {"model_path": model.path}
+    if wanted.model_threads is not None:
+        given["model_threads"] = wanted.model_threads
+    settings = Settings.from_environ(environ).model_copy(update=given)
     resources = local_aws.create_resources(keys_table=settings.keys_table)
     target = local_target(local_aws.endpoint_url)
     api_key = wanted.state.api_key(lambda: new_key()[0])
     _store_key(target, settings.keys_table, api_key)
-    gateway = in_background(lambda: compose(settings, target))
+    gateway = in_background(lambda: _compose(settings, target))
     port = listener.getsockname()[1]
     state = LocalState(
         base_url=f"http://{ports.HOST}:{port}",
@@ -114,6 +119,12 @@ def _serve(
     server = build_server(app, host=ports.HOST, port=port, on_started=on_started)
     asyncio.run(_until_stopped(server, listener, gateway))
     return 0
+
+
+def _compose(settings: Settings, target: AwsTarget) -> Gateway:
+    gateway = compose(settings, target)
+    asyncio.run(gateway.load_models())
+    return gateway
 
 
 async def _until_stopped(server: Server, listener: socket, gateway: Gateway) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from megallm.catalog.models import Catalog
 from megallm.operations.authenticate import Authenticator
-from megallm.operations.ports import Limiter, Provider
+from megallm.operations.ports import Limiter, LocalProvider, Provider
 from megallm.settings import Settings
 
 
@@ -18,6 +18,12 @@ class Gateway:
     catalog: Catalog
     providers: Mapping[str, Provider]
     limiter: Limiter
+
+    async def load_models(self) -> None:
+        """Loads the models of this machine now, so that the first request does not wait for them."""
+        for provider in self.providers.values():
+            if isinstance(provider, LocalProvider):
+                await provider.load()
 
     async def aclose(self) -> None:
         """Ends every upstream call and frees what the providers hold."""

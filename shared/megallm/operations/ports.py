@@ -1,7 +1,7 @@
 """The seams of the operations: what a provider, a key store and a limiter must offer."""
 
 from collections.abc import AsyncGenerator, Iterator, Mapping
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from megallm.keys import Caller, KeyRecord
 from megallm.messages.calls import Adaptation, Call
@@ -39,12 +39,16 @@ class Provider(Protocol):
         """Ends what is running and frees connections or memory."""
 
 
+@runtime_checkable
 class LocalProvider(Provider, Protocol):
     """A provider whose model lies on this machine, and which alone knows the model's context."""
 
     @property
     def context_tokens(self) -> int:
         """Tokens that a request and its reply may have together."""
+
+    async def load(self) -> None:
+        """Loads the model now rather than with the first call."""
 
 
 class KeyStore(Protocol):

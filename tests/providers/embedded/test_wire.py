@@ -243,7 +243,6 @@ PDF = {"type": "document", "source": {"type": "base64", "media_type": "applicati
         ({"tools": [WEATHER], "tool_choice": {"type": "tool", "name": "x"}}, "tool_choice.name", "no tool 'x'"),
         ({"max_tokens": 0}, "max_tokens", "must be at least 1"),
         ({"mcp_servers": [{"url": "https://a.invalid"}]}, "mcp_servers", "reaches no servers"),
-        ({"thread": {"type": "create"}}, "thread", "send the full history"),
         ({"content": [{"role": "assistant", "content": ""}]}, "messages", "nothing to answer"),
     ],
 )
@@ -322,7 +321,6 @@ REQUESTS = st.fixed_dictionaries(
         ),
         "stop_sequences": st.lists(st.just("x"), max_size=2),
         "top_k": st.integers(0, 10**30),
-        "thread": JSON,
         "mcp_servers": JSON,
         "surprise": JSON,
     },

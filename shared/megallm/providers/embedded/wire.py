@@ -187,12 +187,6 @@ def _adaptations(call: Call[MessagesRequest], choice: _Choice) -> Sequence[Adapt
     for name, value in (request.model_extra or {}).items():
         if name in _HARMLESS or value is None:
             continue
-        if name == "thread":
-            raise InvalidRequest(
-                "thread: this model holds no conversations; send the full history",
-                param="thread",
-                details={"error_code": "thread_unsupported_request", "unsupported": ["thread"]},
-            )
         if name == "mcp_servers" and value:
             raise InvalidRequest(f"mcp_servers: {call.upstream_model} reaches no servers", param="mcp_servers")
         dropped.append(name)

@@ -1,0 +1,1 @@
+"""The README's snippets do what they say, as they are printed."""
