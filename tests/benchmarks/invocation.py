@@ -46,7 +46,7 @@ def event(body: dict[str, object]) -> Event:
 
 def small_body() -> dict[str, object]:
     """1.5 KB: a system prompt and three turns."""
-    turns = ["What is the capital of France? " * 12, "Paris is the capital of France. " * 11, "And of Italy? " * 20]
+    turns = ["What is the capital of France? " * 14, "Paris is the capital of France. " * 13, "And of Italy? " * 24]
     return {
         "model": "claude-test",
         "max_tokens": 200,

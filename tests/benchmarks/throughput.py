@@ -20,6 +20,7 @@ from tests.fakes import KEY
 
 ROOT = Path(__file__).parents[2]
 LITELLM = ROOT / ".venv-litellm" / "bin" / "litellm"
+LITELLM_KEY = "sk-" + "0123456789abcdef" * 4
 CONNECTIONS, REQUESTS, SECONDS, ROUNDS = 8, 3000, 6.0, 3
 
 
@@ -39,15 +40,16 @@ def run() -> list[Row]:
             ports["LiteLLM's proxy to a stub upstream"] = stack.enter_context(_litellm(upstream_url))
         for _ in range(ROUNDS):
             for name, port in ports.items():
-                rates.setdefault(name, []).append(_rate(port))
+                key = LITELLM_KEY if name.startswith("LiteLLM") else KEY
+                rates.setdefault(name, []).append(_rate(port, key))
     rows = [Row(f"{name}, c={CONNECTIONS}", f"{median(values):,.0f} requests/s") for name, values in rates.items()]
     if not LITELLM.exists():
         rows.append(Row(f"LiteLLM's proxy, c={CONNECTIONS}", "not installed"))
     return rows
 
 
-def _rate(port: int) -> float:
-    headers = {"x-api-key": KEY, "content-type": "application/json"}
+def _rate(port: int, key: str) -> float:
+    headers = {"x-api-key": key, "content-type": "application/json"}
     body = json.dumps(small_body()).encode()
     return asyncio.run(
         requests_per_second(port, body, headers, connections=CONNECTIONS, requests=REQUESTS, seconds=SECONDS)
@@ -69,7 +71,7 @@ def _litellm(upstream: str) -> Iterator[int]:
         "model_list": [
             {
                 "model_name": "claude-test",
-                "litellm_params": {"model": "openai/stub", "api_base": f"{upstream}/v1", "api_key": "none"},
+                "litellm_params": {"model": "hosted_vllm/stub", "api_base": f"{upstream}/v1", "api_key": "none"},
             }
         ]
     }
@@ -77,7 +79,8 @@ def _litellm(upstream: str) -> Iterator[int]:
         json.dump(config, file)  # JSON is YAML
         file.flush()
         command = [str(LITELLM), "--config", file.name, "--host", "127.0.0.1", "--port", str(port)]
-        with _server(command, port, {"LITELLM_LOG": "ERROR"}):
+        environ = {"LITELLM_LOG": "ERROR", "LITELLM_MASTER_KEY": LITELLM_KEY, "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
+        with _server(command, port, environ):
             yield port
 
 
