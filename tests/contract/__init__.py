@@ -1,0 +1,1 @@
+"""The official SDKs against the real app, over real sockets."""

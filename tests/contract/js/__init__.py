@@ -1,0 +1,1 @@
+"""The JavaScript SDKs of the contract tests, and their installation."""

@@ -1,0 +1,94 @@
+"""A client that goes away ends the upstream call and frees its slot (C30)."""
+
+import logging
+
+import pytest
+
+from megallm.telemetry import fields_of
+from tests.contract.conftest import Connect, Serve
+from tests.contract.samples import HELLO
+from tests.contract.server import CountingLimiter, RunningServer, WatchedProvider
+from tests.fakes import Pause, text_reply
+
+
+@pytest.fixture
+def pause() -> Pause:
+    return Pause()
+
+
+@pytest.fixture
+def limiter() -> CountingLimiter:
+    return CountingLimiter()
+
+
+def ended(server: RunningServer, provider: WatchedProvider, limiter: CountingLimiter) -> tuple[int, int, int]:
+    """Calls that were cancelled, that still run, and slots that are still taken, once it has come to rest."""
+    provider.wait_until_idle()
+    limiter.wait_until_empty()
+    return provider.cancelled, provider.running, limiter.inside
+
+
+def test_leaving_a_stream_cancels_the_upstream(
+    connect: Connect, serve: Serve, pause: Pause, limiter: CountingLimiter
+) -> None:
+    """C30: the SDK closes a stream in its middle, while the upstream is silent."""
+    start, block, text, *rest = text_reply("Hello")
+    provider = WatchedProvider([start, block, text, pause, *rest])
+    server = serve(provider, limiter=limiter)
+
+    stream = connect(server).open(**HELLO)
+    for _ in range(3):
+        stream.next()
+    server.wait_until_reached(pause)
+    stream.close()
+
+    assert ended(server, provider, limiter) == (1, 0, 0)
+
+
+def test_aborting_a_plain_call_cancels_the_upstream(
+    connect: Connect, serve: Serve, pause: Pause, limiter: CountingLimiter
+) -> None:
+    """C30: the SDK gives up a call that is not streamed."""
+    provider = WatchedProvider([pause, *text_reply("never")])
+    server = serve(provider, limiter=limiter)
+
+    abort = connect(server).begin(**HELLO)
+    server.wait_until_reached(pause)
+    outcome = abort()
+
+    assert (outcome, ended(server, provider, limiter)) == ("aborted", (1, 0, 0))
+
+
+def test_the_sdks_own_timeout_cancels_the_upstream(
+    connect: Connect, serve: Serve, pause: Pause, limiter: CountingLimiter
+) -> None:
+    """C30: a call that ran out of the client's time is over for the upstream too."""
+    provider = WatchedProvider([pause, *text_reply("never")])
+    server = serve(provider, limiter=limiter)
+    sdk = connect(server, timeout_seconds=0.5)
+
+    with pytest.raises(Exception, match=r"(?i)timed out"):
+        sdk.create(**HELLO)
+
+    assert ended(server, provider, limiter) == (1, 0, 0)
+
+
+def test_stopping_the_server_ends_a_running_stream(
+    connect: Connect, serve: Serve, pause: Pause, tolerated: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """C30: stopping the server ends what runs, the upstream call with it, and the request is logged all the same."""
+    caplog.set_level(logging.INFO, "megallm")
+    tolerated += ["Cancel 1 running task", "Exception in ASGI application"]
+    start, *rest = text_reply("Hello")
+    provider = WatchedProvider([start, pause, *rest])
+    server = serve(provider)
+
+    stream = connect(server).open(**HELLO)
+    stream.next()
+    server.stop()
+    server.join()
+    stream.close()
+
+    assert (provider.cancelled, provider.running) == (1, 0)
+    lines = [fields_of(record) for record in caplog.records if record.getMessage() == "request"]
+    assert [(line["status"], line["stream"]) for line in lines] == [(200, True)]

@@ -1,0 +1,1 @@
+"""The examples of MegaLLM's documentation, run against the local stack as a reader would run them."""

@@ -1,0 +1,20 @@
+# As printed, so neither linted nor typed.
+# ruff: noqa
+# mypy: ignore-errors
+
+import os
+
+from anthropic import Anthropic
+
+client = Anthropic(base_url=os.environ["MEGALLM_BASE_URL"], api_key=os.environ["MEGALLM_API_KEY"])
+
+message = client.messages.create(
+    model="claude-3.5-sonnet",
+    max_tokens=200,
+    system="""You are a helpful coding assistant.
+    Always provide code examples when explaining concepts.
+    Use Python unless specified otherwise.""",
+    messages=[{"role": "user", "content": "Explain list comprehensions"}],
+)
+
+print(message.content[0].text)
