@@ -1,4 +1,4 @@
-"""Ends a request's work when its client goes away (contract C30)."""
+"""How a request ends from outside: its client goes away (contract C30), or the server stops."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -6,12 +6,25 @@ from contextlib import asynccontextmanager
 
 from starlette.types import Receive
 
+from megallm.errors import GatewayError, UpstreamOverloaded
+
 # Most requests of a stubbed or cached upstream end before this, and are spared the watching task.
 WATCH_AFTER_SECONDS = 0.05
 
 
 class ClientGone(Exception):
     """The client closed the connection before its response was whole."""
+
+
+def stopping() -> GatewayError:
+    """Takes note of the server's cancelling this request, and gives the error that its client is told instead.
+
+    It is one that the SDKs retry: whoever answers next, this call was not completed.
+    """
+    work = asyncio.current_task()
+    assert work is not None
+    work.uncancel()
+    return UpstreamOverloaded("The gateway is being stopped; send the request again")
 
 
 @asynccontextmanager

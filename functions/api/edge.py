@@ -9,7 +9,7 @@ from pydantic_core import to_json
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from functions.api.disconnect import ClientGone
+from functions.api.disconnect import ClientGone, stopping
 from megallm.errors import GatewayError, InternalError, InvalidRequest, MethodNotAllowed, NotFound, envelope
 from megallm.identifiers import new_request_id
 from megallm.operations.trace import Trace
@@ -42,19 +42,20 @@ class Edge:
                 message["headers"] = [*message.get("headers", ()), (b"request-id", trace.request_id.encode())]
             await send(message)
 
+        async def refuse(error: GatewayError) -> None:
+            trace.error_type = error.type
+            if status == 0:
+                await _respond(error, trace, send_with_id)
+            # Otherwise the response has begun and cannot be mended: it ends here, and the log has the reason.
+
         try:
             await self._app(scope, receive, send_with_id)
         except ClientGone:
             status = CLIENT_CLOSED_REQUEST
         except asyncio.CancelledError:
-            status = status or CLIENT_CLOSED_REQUEST  # the server stops, and takes its connections along
-            raise
+            await refuse(stopping())
         except Exception as exception:  # noqa: BLE001  the outermost boundary: nothing may escape it unshaped
-            error = _as_gateway_error(exception, trace)
-            trace.error_type = error.type
-            if status == 0:
-                await _respond(error, trace, send_with_id)
-            # Otherwise the response has begun and cannot be mended: it ends here, and the log has the reason.
+            await refuse(_as_gateway_error(exception, trace))
         finally:
             self._log_request(scope, trace, status, (time.perf_counter() - began) * 1000)
 

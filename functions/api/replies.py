@@ -1,5 +1,6 @@
 """Responses as the routes give them: JSON, and a stream of server-sent events that notices its client's going."""
 
+import asyncio
 from collections.abc import Mapping
 from contextlib import aclosing
 
@@ -7,7 +8,9 @@ from pydantic_core import to_json
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from functions.api.disconnect import watching
+from functions.api.disconnect import stopping, watching
+from functions.api.edge import trace_of
+from megallm.messages.sse import encode_error
 from megallm.operations.stream_message import StreamAnswer
 
 
@@ -33,5 +36,9 @@ class EventStream(Response):
                 async for piece in frames:
                     await send({"type": "http.response.body", "body": piece, "more_body": True})
                 await send({"type": "http.response.body", "body": b""})
+        except asyncio.CancelledError:
+            trace, error = trace_of(scope), stopping()
+            trace.error_type = error.type
+            await send({"type": "http.response.body", "body": encode_error(error, trace.request_id)})
         finally:
             await self._answer.aclose()

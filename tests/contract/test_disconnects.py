@@ -1,14 +1,17 @@
 """A client that goes away ends the upstream call and frees its slot (C30)."""
 
 import logging
+from concurrent.futures import ThreadPoolExecutor
 
+import httpx
 import pytest
 
 from megallm.telemetry import fields_of
+from tests.contract.clients import SdkError
 from tests.contract.conftest import Connect, Serve
 from tests.contract.samples import HELLO
 from tests.contract.server import CountingLimiter, RunningServer, WatchedProvider
-from tests.fakes import Pause, text_reply
+from tests.fakes import KEY, Pause, text_reply
 
 
 @pytest.fixture
@@ -73,12 +76,12 @@ def test_the_sdks_own_timeout_cancels_the_upstream(
     assert ended(server, provider, limiter) == (1, 0, 0)
 
 
-def test_stopping_the_server_ends_a_running_stream(
+def test_stopping_the_server_ends_a_running_stream_with_an_error(
     connect: Connect, serve: Serve, pause: Pause, tolerated: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """C30: stopping the server ends what runs, the upstream call with it, and the request is logged all the same."""
+    """C28: the SDK is told that the reply is not whole; the upstream call has ended, and the log says so."""
     caplog.set_level(logging.INFO, "megallm")
-    tolerated += ["Cancel 1 running task", "Exception in ASGI application"]
+    tolerated += ["Cancel 1 running task"]
     start, *rest = text_reply("Hello")
     provider = WatchedProvider([start, pause, *rest])
     server = serve(provider)
@@ -86,9 +89,38 @@ def test_stopping_the_server_ends_a_running_stream(
     stream = connect(server).open(**HELLO)
     stream.next()
     server.stop()
+    with pytest.raises(SdkError) as caught:
+        stream.next()
     server.join()
-    stream.close()
 
+    assert caught.value.type == "overloaded_error"
     assert (provider.cancelled, provider.running) == (1, 0)
+    assert requests_logged(caplog) == [(200, True, "overloaded_error")]
+
+
+def test_stopping_the_server_refuses_a_running_call_so_that_it_is_sent_again(
+    serve: Serve, pause: Pause, tolerated: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """A 529, which the SDKs retry: another server may be up by then."""
+    caplog.set_level(logging.INFO, "megallm")
+    tolerated += ["Cancel 1 running task"]
+    provider = WatchedProvider([pause, *text_reply("never")])
+    server = serve(provider)
+
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(httpx.post, f"{server.url}/v1/messages", json=HELLO, headers={"x-api-key": KEY})
+        server.wait_until_reached(pause)
+        server.stop()
+        response = answer.result()
+    server.join()
+
+    assert (response.status_code, response.json()["error"]["type"]) == (529, "overloaded_error")
+    assert "x-should-retry" not in response.headers
+    assert (provider.cancelled, provider.running) == (1, 0)
+    assert requests_logged(caplog) == [(529, False, "overloaded_error")]
+
+
+def requests_logged(caplog: pytest.LogCaptureFixture) -> list[tuple[object, ...]]:
+    """Status, stream and error of every request in the log."""
     lines = [fields_of(record) for record in caplog.records if record.getMessage() == "request"]
-    assert [(line["status"], line["stream"]) for line in lines] == [(200, True)]
+    return [(line["status"], line["stream"], line["error_type"]) for line in lines]

@@ -10,6 +10,7 @@ from typing import assert_never
 
 from pydantic_core import to_json
 
+from megallm.errors import GatewayError, envelope
 from megallm.messages.events import (
     BlockStart,
     BlockStop,
@@ -67,6 +68,11 @@ def encode(event: Event, message_id: str, model: str) -> bytes:
             )
         case _:
             assert_never(event)
+
+
+def encode_error(error: GatewayError, request_id: str) -> bytes:
+    """The last frame of a stream that broke: the envelope that a response's body would have had (C28)."""
+    return b"event: error\ndata: %b\n\n" % to_json(envelope(error, request_id))
 
 
 def frame(payload: Mapping[str, object]) -> bytes:

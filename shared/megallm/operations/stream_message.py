@@ -10,14 +10,12 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from pydantic_core import to_json
-
-from megallm.errors import GatewayError, InternalError, UpstreamFailed, UpstreamTimedOut, envelope
+from megallm.errors import GatewayError, InternalError, UpstreamFailed, UpstreamTimedOut
 from megallm.identifiers import new_message_id
 from megallm.keys import Caller
 from megallm.messages.events import Event, MessageDelta, MessageStart, MessageStop, Usage
 from megallm.messages.requests import MessagesRequest
-from megallm.messages.sse import PING, encode
+from megallm.messages.sse import PING, encode, encode_error
 from megallm.operations.create_message import estimate_input_tokens, timeout_text
 from megallm.operations.gateway import Gateway
 from megallm.operations.ports import Admission
@@ -118,7 +116,7 @@ class _Reader:
             elif not await self._wait(ping_seconds):
                 yield PING
         if self._failure is not None:
-            yield b"event: error\ndata: %b\n\n" % to_json(envelope(self._failure, self._trace.request_id))
+            yield encode_error(self._failure, self._trace.request_id)
 
     async def aclose(self) -> None:
         """Ends the upstream call, if it still runs, and waits until it is settled."""

@@ -6,11 +6,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from mangum import Mangum
 
 from functions.api.app import create_app
+from functions.api.entry import LambdaEntry
 from megallm.errors import RateLimited, UpstreamFailed
 from megallm.settings import Settings
+from megallm.telemetry import fields_of
 from tests.fakes import KEY, ScriptedProvider, Step, gateway, text_reply
 from tests.functions.api.gateway_events import KINDS, Json, Kind, body_of, event
 
@@ -29,7 +30,7 @@ def kind(request: pytest.FixtureRequest) -> Kind:
 
 def lambda_of(provider: ScriptedProvider | None = None, settings: Settings | None = None) -> Invoke:
     """The function as ``handler.py`` makes it, over the fakes."""
-    handler = Mangum(create_app(gateway(provider, settings=settings)), lifespan="off")
+    handler = LambdaEntry(create_app(gateway(provider, settings=settings)))
     return lambda happening: handler(happening, CONTEXT)
 
 
@@ -243,3 +244,25 @@ def test_each_invocation_has_a_request_id_of_its_own(kind: Kind) -> None:
     ids = {invoke(hello(kind))["headers"]["request-id"] for _ in range(3)}
 
     assert len(ids) == 3
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda happening: {**happening, "body": '{"model": "\ud800"}'},
+        lambda happening: {"headers": None},
+        lambda happening: {},
+    ],
+)
+def test_an_event_that_mangum_cannot_read_is_refused_in_the_documented_shape(
+    kind: Kind, spoil: Callable[[Json], Json], caplog: pytest.LogCaptureFixture
+) -> None:
+    """C08: never Lambda's own error; the log has the reason under the same request id."""
+    answer = lambda_of()(spoil(hello(kind)))
+
+    assert error_of(answer) == (
+        400,
+        {"type": "invalid_request_error", "message": "The gateway could not read this request"},
+    )
+    (record,) = [record for record in caplog.records if record.name == "megallm"]
+    assert fields_of(record) == {"request_id": answer["headers"]["request-id"]}

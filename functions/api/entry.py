@@ -1,0 +1,35 @@
+"""The app as a Lambda handler: Mangum, and an answer for the few events that Mangum cannot read."""
+
+from typing import Any
+
+from mangum import Mangum
+from mangum.types import ASGI, LambdaContext, LambdaEvent
+from pydantic_core import to_json
+
+from megallm.errors import InvalidRequest, envelope
+from megallm.identifiers import new_request_id
+from megallm.telemetry import log
+
+
+class LambdaEntry(Mangum):
+    """A handler of API Gateway's REST and HTTP events that always answers in the documented shape.
+
+    No lifespan: Mangum would run it anew for every invocation.
+    """
+
+    def __init__(self, app: ASGI) -> None:
+        super().__init__(app, lifespan="off")
+
+    def __call__(self, event: LambdaEvent, context: LambdaContext) -> dict[str, Any]:
+        try:
+            return super().__call__(event, context)
+        except Exception as error:  # noqa: BLE001  the outermost boundary; a lone surrogate or an odd Host ends here
+            request_id = new_request_id()
+            log("unreadable_event", {"request_id": request_id}, error=error)
+            refusal = InvalidRequest("The gateway could not read this request")
+            return {
+                "statusCode": refusal.status,
+                "headers": {"content-type": "application/json", "request-id": request_id, "x-should-retry": "false"},
+                "body": to_json(envelope(refusal, request_id)).decode(),
+                "isBase64Encoded": False,
+            }
