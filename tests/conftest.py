@@ -1,10 +1,14 @@
 """Fixtures that tests of several packages share, and the option that forbids skipping."""
 
+import io
+import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from megallm import telemetry
 from megallm.local import weights
 
 
@@ -12,6 +16,18 @@ from megallm.local import weights
 def tiny_model() -> Path:
     """The file of the tiny model; the first run fetches it into the user's cache."""
     return weights.pull("tiny", weights.default_folder(os.environ))
+
+
+@pytest.fixture
+def lines() -> Iterator[io.StringIO]:
+    """What is logged, as the program would write it: one JSON object a line."""
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+    stream = io.StringIO()
+    telemetry.configure(stream)
+    yield stream
+    root.handlers = handlers
+    root.setLevel(level)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -3,22 +3,8 @@
 import io
 import json
 import logging
-from collections.abc import Iterator
-
-import pytest
 
 from megallm import telemetry
-
-
-@pytest.fixture
-def lines() -> Iterator[io.StringIO]:
-    root = logging.getLogger()
-    handlers, level = root.handlers, root.level
-    stream = io.StringIO()
-    telemetry.configure(stream)
-    yield stream
-    root.handlers = handlers
-    root.setLevel(level)
 
 
 def read(stream: io.StringIO) -> list[dict[str, object]]:

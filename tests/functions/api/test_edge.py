@@ -3,30 +3,16 @@
 import asyncio
 import io
 import json
-import logging
-from collections.abc import Iterator
 
 import httpx
 import pytest
 
 from functions.api.app import create_app
-from megallm import telemetry
 from megallm.errors import UpstreamOverloaded
 from tests.fakes import KEY, ScriptedProvider, gateway, text_reply
 
 BODY = {"model": "claude-test", "max_tokens": 5, "messages": [{"role": "user", "content": "hi"}]}
 MEASURED = ("time", "request_id", "message_id", "duration_ms", "upstream_ms", "first_event_ms")
-
-
-@pytest.fixture
-def lines() -> Iterator[io.StringIO]:
-    root = logging.getLogger()
-    handlers, level = root.handlers, root.level
-    stream = io.StringIO()
-    telemetry.configure(stream)
-    yield stream
-    root.handlers = handlers
-    root.setLevel(level)
 
 
 def ask(
