@@ -19,7 +19,7 @@ print(message.content[0].text)"""
 
 
 # Said plainly until the batch engine is there: a file that waits in silence would look lost.
-_NO_ENGINE = "this version stores them, but does not work on them yet"
+_NO_ENGINE = "stored, not yet worked on"
 
 
 def show(state: LocalState, model: ChosenModel, console: Console) -> None:
