@@ -11,7 +11,7 @@ from megallm.keys import Caller, KeyRecord, hash_of
 from megallm.limits.unlimited import Unlimited
 from megallm.messages.builder import BlockBuilder
 from megallm.messages.calls import Adaptation, Call
-from megallm.messages.events import Event, Reply, StopReason, Usage
+from megallm.messages.events import Event, MessageDelta, MessageStart, Reply, StopReason, TextDelta, Usage
 from megallm.messages.fold import fold
 from megallm.messages.requests import MessagesRequest, TokenCountRequest
 from megallm.operations.gateway import Gateway
@@ -82,7 +82,11 @@ class Pause:
     released: asyncio.Event = field(default_factory=asyncio.Event)
 
 
-Step = Event | Pause | GatewayError | Exception
+class Cancelled:
+    """A point of a script at which something that the upstream waits for is cancelled."""
+
+
+Step = Event | Pause | Cancelled | GatewayError | Exception
 
 
 SMALL_USAGE = Usage(input_tokens=7, output_tokens=3)
@@ -133,9 +137,20 @@ class _ScriptedCall:
         self._provider = provider
         self._script = script
         self.adaptations = provider.adaptations
+        self.usage: Usage | None = None
 
     async def create(self) -> Reply:
         return fold([event async for event in self.stream()])
+
+    def _count(self, event: Event) -> None:
+        """A delta counts as a token, until the script says how many there were."""
+        match event:
+            case MessageStart(usage=usage) | MessageDelta(usage=usage):
+                self.usage = usage
+            case TextDelta() if self.usage is not None:
+                self.usage = replace(self.usage, output_tokens=self.usage.output_tokens + 1)
+            case _:
+                pass
 
     async def stream(self) -> AsyncGenerator[Event, None]:
         self._provider.played += 1
@@ -146,9 +161,12 @@ class _ScriptedCall:
                     case Pause():
                         step.reached.set()
                         await step.released.wait()
+                    case Cancelled():
+                        raise asyncio.CancelledError  # noqa: TRY301  it comes from below, as it would in a provider
                     case Exception():
                         raise step
                     case _:
+                        self._count(step)
                         yield step
         except (asyncio.CancelledError, GeneratorExit):
             self._provider.cancelled += 1
@@ -163,6 +181,7 @@ class RecordingLimiter:
     def __init__(self) -> None:
         self.admitted: list[tuple[str, int]] = []
         self.settled: list[Usage | None] = []
+        self.settling = asyncio.Event()
         self.headers: Mapping[str, str] = {"limit": "seen"}
 
     async def admit(self, caller: Caller, estimated_input_tokens: int) -> "RecordingLimiter":
@@ -170,6 +189,9 @@ class RecordingLimiter:
         return self
 
     async def settle(self, usage: Usage | None) -> None:
+        self.settling.set()
+        for _ in range(3):  # as long as a network call: a cancellation finds it in the middle
+            await asyncio.sleep(0)
         self.settled.append(usage)
 
 

@@ -125,7 +125,7 @@ def _from_http_exception(exception: HTTPException) -> GatewayError:
 async def _respond(error: GatewayError, trace: Trace, send: Send) -> None:
     headers = [(b"content-type", b"application/json")]
     headers += [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in error.headers.items()]
-    if not error.retryable and error.status != HTTPStatus.INTERNAL_SERVER_ERROR:
+    if not error.retryable:
         headers.append((b"x-should-retry", b"false"))
     body = to_json(envelope(error, trace.request_id))
     headers.append((b"content-length", str(len(body)).encode()))

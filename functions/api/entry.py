@@ -3,6 +3,7 @@
 from typing import Any
 
 from mangum import Mangum
+from mangum.protocols import HTTPCycle
 from mangum.types import ASGI, LambdaContext, LambdaEvent
 from pydantic_core import to_json
 
@@ -22,14 +23,20 @@ class LambdaEntry(Mangum):
 
     def __call__(self, event: LambdaEvent, context: LambdaContext) -> dict[str, Any]:
         try:
-            return super().__call__(event, context)
-        except Exception as error:  # noqa: BLE001  the outermost boundary; a lone surrogate or an odd Host ends here
-            request_id = new_request_id()
-            log("unreadable_event", {"request_id": request_id}, error=error)
-            refusal = InvalidRequest("The gateway could not read this request")
-            return {
-                "statusCode": refusal.status,
-                "headers": {"content-type": "application/json", "request-id": request_id, "x-should-retry": "false"},
-                "body": to_json(envelope(refusal, request_id)).decode(),
-                "isBase64Encoded": False,
-            }
+            request = self.infer(event, context)
+            scope, body = request.scope, request.body
+        except Exception as error:  # noqa: BLE001  whatever a lone surrogate, an odd Host or no request at all sets off
+            return _refusal(error)
+        return request(HTTPCycle(scope, body)(self.app))
+
+
+def _refusal(error: Exception) -> dict[str, Any]:
+    request_id = new_request_id()
+    log("unreadable_event", {"request_id": request_id}, error=error)
+    refusal = InvalidRequest("The gateway could not read this request")
+    return {
+        "statusCode": refusal.status,
+        "headers": {"content-type": "application/json", "request-id": request_id, "x-should-retry": "false"},
+        "body": to_json(envelope(refusal, request_id)).decode(),
+        "isBase64Encoded": False,
+    }

@@ -8,7 +8,7 @@ from starlette.requests import Request
 
 from functions.api.disconnect import ClientGone
 from functions.api.edge import trace_of
-from megallm.errors import InvalidRequest, NotAuthenticated, RequestTooLarge
+from megallm.errors import InvalidRequest, NotAuthenticated, RequestTooLarge, clip
 from megallm.keys import Caller
 from megallm.operations.gateway import Gateway
 from megallm.operations.prepare_call import ApiVersion, Sender
@@ -19,6 +19,7 @@ DEFAULT_VERSION: ApiVersion = "2023-06-01"
 
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 LOCAL_PEERS = ("127.0.0.1", "::1")
+PROXY_HEADERS = frozenset({"forwarded", "via", "x-real-ip", "cf-connecting-ip", "true-client-ip"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ def sender(headers: Headers) -> Sender:
     version = headers.get("anthropic-version") or DEFAULT_VERSION
     if version not in KNOWN_VERSIONS:
         raise InvalidRequest(
-            f"anthropic-version: {version[:40]!r} is not known; the known versions are {', '.join(KNOWN_VERSIONS)}",
+            f"anthropic-version: {clip(version)!r} is not known; the known versions are {', '.join(KNOWN_VERSIONS)}",
             param="anthropic-version",
         )
     betas = [flag.strip() for line in headers.getlist("anthropic-beta") for flag in line.split(",")]
@@ -97,7 +98,7 @@ def _key(headers: Headers) -> str | None:
 
 
 def _is_local(request: Request) -> bool:
-    """A loopback peer that asked for a loopback name, and no proxy in between that could hide another."""
+    """A loopback peer that asked for a loopback name, and no sign of a proxy, behind which the caller may be anyone."""
     headers = request.headers
     host = headers.get("host", "").lower()
     name = host.rpartition(":")[0] if not host.endswith("]") and ":" in host else host
@@ -105,6 +106,5 @@ def _is_local(request: Request) -> bool:
         request.client is not None
         and request.client.host in LOCAL_PEERS
         and name in LOCAL_HOSTS
-        and "forwarded" not in headers
-        and "x-forwarded-for" not in headers
+        and not any(name in PROXY_HEADERS or name.startswith("x-forwarded-") for name in headers)
     )

@@ -38,7 +38,11 @@ class EventStream(Response):
                 await send({"type": "http.response.body", "body": b""})
         except asyncio.CancelledError:
             trace, error = trace_of(scope), stopping()
-            trace.error_type = error.type
-            await send({"type": "http.response.body", "body": encode_error(error, trace.request_id)})
+            await self._answer.aclose()
+            if self._answer.delivered():
+                await send({"type": "http.response.body", "body": b""})  # whole: nothing is wrong with it
+            else:
+                trace.error_type = error.type
+                await send({"type": "http.response.body", "body": encode_error(error, trace.request_id)})
         finally:
             await self._answer.aclose()

@@ -3,15 +3,18 @@
 Who may connect is not decided here.
 """
 
+import asyncio
 import socket
 from collections.abc import Callable
 
 import uvicorn
 from starlette.types import ASGIApp
 
+CANCELLED_SECONDS = 2.0
+
 
 class Server(uvicorn.Server):
-    """uvicorn's server, which says when it answers."""
+    """uvicorn's server, which says when it answers, and lets cancelled requests end in order."""
 
     def __init__(self, config: uvicorn.Config, on_started: Callable[[], None]) -> None:
         super().__init__(config)
@@ -21,6 +24,12 @@ class Server(uvicorn.Server):
         await super().startup(sockets=sockets)
         if self.started:
             self._on_started()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().shutdown(sockets=sockets)
+        if self.server_state.tasks:
+            # uvicorn cancels what still runs and waits no longer; but it has to tell its clients and its upstreams.
+            await asyncio.wait(self.server_state.tasks, timeout=CANCELLED_SECONDS)
 
 
 def build_server(

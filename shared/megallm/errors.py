@@ -1,7 +1,7 @@
 """The tree of everything that can go wrong, and its one JSON shape.
 
     GatewayError
-    ├── CallerError            the request or its key is at fault; repeating it changes nothing
+    ├── CallerError            the request, its key or the caller's haste is at fault
     │   ├── InvalidRequest         400 invalid_request_error
     │   ├── NotAuthenticated       401 authentication_error
     │   ├── PermissionDenied       403 permission_error
@@ -129,6 +129,13 @@ class UpstreamOverloaded(UpstreamError):
 
 class InternalError(GatewayError):
     """Our fault; what happened is in the log under the request id."""
+
+    retryable = True
+
+
+def clip(text: str, letters: int = 100) -> str:
+    """What a caller wrote, short enough to stand in an error's message."""
+    return text if len(text) <= letters else f"{text[:letters]}…"
 
 
 def envelope(error: GatewayError, request_id: str) -> dict[str, object]:

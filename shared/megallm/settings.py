@@ -23,7 +23,7 @@ class Settings(BaseModel):
 
     # DynamoDB table of the API keys.
     keys_table: str = "megallm-keys"
-    # The routes: "local" or "aws" for a catalogue that ships, or the path of a TOML file.
+    # The routes: "local" for the catalogue that ships, or the path of a TOML file.
     catalog: str = "local"
     # Refuses whatever would otherwise be adapted, and the fields that Anthropic's own API refuses.
     strict: bool = False

@@ -36,7 +36,9 @@ def test_every_model_of_the_sdks_type_resolves_locally() -> None:
     """Today's ids in the SDK's `Model`."""
     literal, _ = get_args(model_param.ModelParam)
 
-    assert [name for name in get_args(literal) if load("local").find(name) is None] == []
+    catalogue = load("local")
+
+    assert {route.provider for name in get_args(literal) for route in catalogue.find(name).routes} == {"embedded"}
 
 
 def test_the_embedded_context_fills_what_the_file_leaves_open() -> None:
@@ -143,6 +145,9 @@ def test_pages_follow_the_cursors(query: dict[str, str], expected: list[object],
         ({"limit": "0"}, "limit"),
         ({"limit": "1001"}, "limit"),
         ({"limit": "x"}, "limit"),
+        ({"limit": "000000001" + "0" * 5000}, "limit"),
+        ({"limit": "0000000019999"}, "limit"),
+        ({"lifecycles": ["new"]}, "lifecycle"),
         ({"limit": "²"}, "limit"),
         ({"after_id": "nobody"}, "after_id"),
         ({"after_id": "claude-test-1", "before_id": "claude-test-2"}, "before_id"),
@@ -154,3 +159,12 @@ def test_a_wrong_cursor_is_named(query: dict[str, str], param: str) -> None:
         page(catalog(), **query)
 
     assert caught.value.param == param
+
+
+def test_retired_models_are_shown_on_request_only() -> None:
+    """As the SDK's `lifecycle` parameter says."""
+    retired = parse('[[models]]\nid = "old"\ndisplay_name = "Old"\nlifecycle = "retired"\n' + ROUTE, source="t")
+
+    shown = [page(retired, lifecycles=wish)["first_id"] for wish in ([], ["retired"])]
+
+    assert shown == [None, "old"]

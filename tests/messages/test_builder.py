@@ -146,6 +146,17 @@ def test_arguments_cut_by_max_tokens_end_as_they_are() -> None:
     )
 
 
+@pytest.mark.parametrize("arguments", ["not json", "nul", "[1, 2", '"text'])
+def test_a_cut_does_not_excuse_what_could_never_be_an_object(arguments: str) -> None:
+    """Streamed and unstreamed agree: both are an error (C31)."""
+    builder = BlockBuilder()
+    builder.tool_call(0, "t", "f")
+    builder.tool_input(0, arguments)
+
+    with pytest.raises(UpstreamFailed):
+        builder.finish("max_tokens", USAGE)
+
+
 def test_an_earlier_call_must_be_whole_even_when_the_reply_was_cut() -> None:
     """max_tokens can cut only what was last."""
     builder = BlockBuilder()

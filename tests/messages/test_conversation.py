@@ -66,6 +66,17 @@ def test_paired_calls_and_results_pass(messages: tuple[dict[str, object], ...]) 
     check_tool_pairs(conversation(*messages))
 
 
+def test_an_error_names_ten_ids_and_counts_the_rest() -> None:
+    """Fifty thousand open calls are not a page of ids; a long id is cut."""
+    with pytest.raises(InvalidRequest) as caught:
+        check_tool_pairs(conversation(said("user"), assistant("x" * 1000, *(str(number) for number in range(49)))))
+
+    assert caught.value.message == (
+        "messages.1: tool_use ids without a tool_result block in the next message: "
+        f"{'x' * 100}…, 0, 1, 2, 3, 4, 5, 6, 7, 8 and 40 more"
+    )
+
+
 @pytest.mark.parametrize(
     ("messages", "param", "named"),
     [

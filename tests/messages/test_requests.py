@@ -74,6 +74,38 @@ def test_an_invalid_field_is_named(fields: dict[str, object], message: str, para
     assert refusal(body) == (message, param or message.partition(":")[0])
 
 
+@pytest.mark.parametrize(
+    ("field", "item"),
+    [
+        ("messages", "1"),
+        ("stop_sequences", "1"),
+        ("tools", "1"),
+        ("system", "1"),
+        ("messages", '{"role":"user","content":[1,1,1,1,1,1,1,1,1,1]}'),
+    ],
+)
+def test_a_list_is_given_up_at_its_first_fault(field: str, item: str) -> None:
+    """A hundred thousand wrong items are one error: each would cost a microsecond and a kilobyte."""
+    body = '{"model":"m","max_tokens":1,"messages":[{"role":"user","content":""}],"%s":[%s]}'
+
+    message, _ = refusal((body % (field, ",".join([item] * 100))).encode())
+
+    assert "more)" not in message
+
+
+@pytest.mark.parametrize(("field", "value"), [("max_tokens", 2**31), ("stop_sequences", ["x"] * 257)])
+def test_what_no_upstream_can_count_or_match_is_refused(field: str, value: object) -> None:
+    """Numbers past 32 bits came back as other numbers; thousands of sequences froze the stream."""
+    assert refusal(json.dumps({**MINIMAL, field: value}).encode())[1] == field
+
+
+def test_a_long_name_is_cut_in_an_error() -> None:
+    """The error is not as large as the request."""
+    message, param = refusal(json.dumps({**MINIMAL, "metadata": {"k" * 10_000: "\0"}}).encode())
+
+    assert (len(message) < 200, param) == (True, f"metadata.{'k' * 100}…")
+
+
 def test_a_missing_field_is_told_as_the_documentation_prints_it() -> None:
     """`max_tokens is required` stands on our documentation's page."""
     assert refusal(b'{"model":"m","messages":[{"role":"user","content":"hi"}]}') == (

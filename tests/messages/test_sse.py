@@ -2,10 +2,12 @@
 
 import itertools
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic_core import from_json
 
+from megallm.errors import UpstreamFailed
 from megallm.messages.events import (
     BlockStart,
     BlockStop,
@@ -19,7 +21,7 @@ from megallm.messages.events import (
     ThinkingDelta,
     Usage,
 )
-from megallm.messages.sse import PING, ServerSentEvent, SseDecoder, encode
+from megallm.messages.sse import MAX_LINE_BYTES, PING, ServerSentEvent, SseDecoder, encode
 
 USAGE_WIRE = {
     "input_tokens": 4,
@@ -140,6 +142,17 @@ def test_events_survive_byte_by_byte(events: list[ServerSentEvent], newline: byt
     stream = write(events, newline)
 
     assert read([stream[at : at + 1] for at in range(len(stream))]) == events
+
+
+def test_a_line_without_an_end_is_given_up() -> None:
+    """An upstream that sends rubbish does not fill the memory."""
+    decoder = SseDecoder()
+
+    decoder.feed(b"data: ")
+    decoder.feed(b"x" * (MAX_LINE_BYTES - 6))
+
+    with pytest.raises(UpstreamFailed):
+        decoder.feed(b"x")
 
 
 def test_an_event_without_its_blank_line_is_not_dispatched() -> None:

@@ -125,7 +125,8 @@ def test_a_thread_is_refused_with_the_code_that_makes_the_sdk_go_on() -> None:
     [
         (text_reply("a"), Usage(input_tokens=7, output_tokens=3)),
         ([UpstreamOverloaded("full")], None),
-        (text_reply("a")[:2], None),
+        (text_reply("a")[:2], Usage(input_tokens=7)),
+        ([*text_reply("a", "b")[:4], UpstreamOverloaded("full")], Usage(input_tokens=7, output_tokens=2)),
     ],
 )
 def test_every_exit_settles_once(script: list[Step], usage: Usage | None) -> None:
@@ -146,6 +147,25 @@ def test_a_call_that_takes_too_long_is_a_timeout() -> None:
         create(provider, limiter=limiter, settings=Settings(upstream_timeout_seconds=0.05))
 
     assert (provider.cancelled, provider.running, limiter.settled) == (1, 0, [None])
+
+
+def test_a_cancellation_during_the_settlement_does_not_cut_it() -> None:
+    """The client leaves while the tokens are being charged."""
+    limiter = RecordingLimiter()
+
+    async def cancel() -> None:
+        work = create_message(
+            gateway(ScriptedProvider(), limiter=limiter), CALLER, request(), Sender(), Trace("req_1"), 100
+        )
+        task = asyncio.create_task(work)
+        await limiter.settling.wait()
+        task.cancel()
+        await asyncio.wait([task])
+        assert task.cancelled()
+
+    asyncio.run(cancel())
+
+    assert limiter.settled == [Usage(input_tokens=7, output_tokens=3)]
 
 
 def test_cancelling_ends_the_upstream_call_and_settles() -> None:

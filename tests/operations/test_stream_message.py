@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 from pydantic_core import from_json
 
-from megallm.errors import UpstreamFailed, UpstreamOverloaded
+from megallm.errors import InternalError, UpstreamFailed, UpstreamOverloaded
 from megallm.keys import Caller
 from megallm.messages.events import Event, MessageStart, TextDelta, Usage
 from megallm.messages.requests import MessagesRequest
@@ -16,7 +16,7 @@ from megallm.operations.prepare_call import Sender
 from megallm.operations.stream_message import Patience, StreamAnswer, stream_message
 from megallm.operations.trace import Trace
 from megallm.settings import Settings
-from tests.fakes import Pause, RecordingLimiter, ScriptedProvider, gateway, text_reply
+from tests.fakes import Cancelled, Pause, RecordingLimiter, ScriptedProvider, gateway, text_reply
 
 CALLER = Caller("abcdefgh", "basic")
 REQUEST = MessagesRequest.model_validate(
@@ -128,6 +128,50 @@ def test_a_failure_in_the_middle_is_an_error_frame_and_then_nothing(failure: Exc
         {"type": "error", "error": error, "request_id": "req_1"},
     )
     assert stream.trace.error_type == error["type"]
+
+
+def test_a_cancellation_inside_the_provider_is_a_failure_too() -> None:
+    """Whoever cancelled what the provider waits for: the stream must not look whole (C28)."""
+    start, block, delta, *_ = text_reply("a")
+    stream = Stream(ScriptedProvider([start, block, delta, Cancelled()]))
+
+    body = asyncio.run(stream.read())
+
+    assert body.startswith(stream.frames([start, block, delta]) + b"event: error\n")
+
+
+def test_a_stream_without_input_tokens_begins_with_the_estimate() -> None:
+    """message_start never says zero (C25)."""
+    _, *rest = text_reply("a")
+    stream = Stream(ScriptedProvider([MessageStart(Usage()), *rest]))
+
+    body = asyncio.run(stream.read())
+
+    assert body == stream.frames([MessageStart(Usage(input_tokens=25)), *rest])
+
+
+def test_a_providers_own_timeout_is_not_the_deadline() -> None:
+    """It is a fault of ours, and does not claim that ten minutes have passed."""
+    stream = Stream(ScriptedProvider([TimeoutError()]))
+
+    with pytest.raises(InternalError):
+        asyncio.run(stream.read())
+
+
+def test_closing_right_after_the_end_still_settles() -> None:
+    """SDKs close a stream when they have read message_stop: the settlement is not cut short."""
+    stream = Stream(ScriptedProvider(text_reply("a")))
+
+    async def work() -> None:
+        answer = await stream.open()
+        async for _ in answer.frames:
+            if answer.delivered():
+                break
+        await answer.aclose()
+
+    run(work)
+
+    assert stream.limiter.settled == [USAGE]
 
 
 def test_a_stream_cut_off_anywhere_ends_in_an_error() -> None:

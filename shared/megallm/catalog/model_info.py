@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from megallm.catalog.models import Catalog, Model
+from megallm.catalog.models import LIFECYCLES, Catalog, Model
 from megallm.errors import InvalidRequest
 
 MAX_LIMIT = 1000
@@ -31,9 +31,15 @@ def page(
 ) -> dict[str, object]:
     """A page, the newest model first; without a *limit* it holds the whole catalogue (C41).
 
-    Raises InvalidRequest for a limit outside 1 to 1000, an id that is not there, or both cursors at once.
+    Raises InvalidRequest for a limit outside 1 to 1000, an unknown lifecycle, an id that is not there, or both
+    cursors at once.
     """
-    models = [model for model in catalog.models if not lifecycles or model.lifecycle in lifecycles]
+    for lifecycle in lifecycles:
+        if lifecycle not in LIFECYCLES:
+            raise InvalidRequest(f"lifecycle: Input should be one of {', '.join(LIFECYCLES)}", param="lifecycle")
+    # As the SDK says: without a wish, retired models are not shown.
+    shown = lifecycles or ("active", "deprecated")
+    models = [model for model in catalog.models if model.lifecycle in shown]
     count = _limit(limit)
     if after_id is not None and before_id is not None:
         raise InvalidRequest("before_id: only one of after_id and before_id can be given", param="before_id")
@@ -56,9 +62,10 @@ def page(
 def _limit(text: str | None) -> int:
     if text is None:
         return MAX_LIMIT
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= MAX_LIMIT):
+    limit = int(text) if text.isascii() and text.isdigit() and len(text) <= len(str(MAX_LIMIT)) else 0
+    if not 1 <= limit <= MAX_LIMIT:
         raise InvalidRequest(f"limit: Input should be a whole number from 1 to {MAX_LIMIT}", param="limit")
-    return int(text)
+    return limit
 
 
 def _position(models: list[Model], model_id: str, param: str) -> int:

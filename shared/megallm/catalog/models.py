@@ -6,16 +6,19 @@ from dataclasses import dataclass, replace
 from datetime import date
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from megallm.errors import NotFound
+from megallm.errors import NotFound, clip
 
 SHIPPED = {"local": "local.toml"}
 
 # What the SDK's ModelInfo says stands for a date that is not known.
 UNKNOWN_RELEASE = date(1970, 1, 1)
+
+Lifecycle = Literal["active", "deprecated", "retired"]
+LIFECYCLES: tuple[Lifecycle, ...] = get_args(Lifecycle)
 
 Name = Annotated[str, Field(min_length=1, max_length=256)]
 
@@ -39,7 +42,6 @@ class _Defaults(BaseModel):
     routes: tuple[Route, ...] = ()
     context_tokens: Annotated[int, Field(gt=0)] | None = None
     max_output_tokens: Annotated[int, Field(gt=0)] | None = None
-    vision: bool = False
 
 
 class _Entry(_Defaults):
@@ -47,7 +49,7 @@ class _Entry(_Defaults):
     display_name: Name
     released: date = UNKNOWN_RELEASE
     aliases: tuple[Name, ...] = ()
-    lifecycle: Literal["active", "deprecated", "retired"] = "active"
+    lifecycle: Lifecycle = "active"
 
 
 class _File(BaseModel):
@@ -64,12 +66,11 @@ class Model:
     id: str
     display_name: str
     released: date
-    lifecycle: Literal["active", "deprecated", "retired"]
+    lifecycle: Lifecycle
     aliases: tuple[str, ...]
     routes: tuple[Route, ...]
     context_tokens: int | None
     max_output_tokens: int | None
-    vision: bool
 
 
 class Catalog:
@@ -83,7 +84,7 @@ class Catalog:
         """Raises NotFound, as Anthropic does for a model that it does not know."""
         model = self._by_name.get(name)
         if model is None:
-            raise NotFound(f"model: {name[:200]}", param="model")
+            raise NotFound(f"model: {clip(name)}", param="model")
         return model
 
     def providers(self) -> set[str]:
@@ -153,7 +154,6 @@ def parse(text: str, *, source: str) -> Catalog:
                 max_output_tokens=(
                     entry.max_output_tokens if "max_output_tokens" in given else defaults.max_output_tokens
                 ),
-                vision=entry.vision if "vision" in given else defaults.vision,
             )
         )
     return Catalog(models)

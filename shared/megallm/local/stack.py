@@ -39,7 +39,6 @@ KEY_NAME = "local"
 KEY_TIER: Tier = "pro"
 
 _LOG_BYTES = 10_000_000
-_TASKS_SECONDS = 2.0
 _CLOSE_SECONDS = 5.0
 
 
@@ -135,9 +134,6 @@ async def _until_stopped(server: Server, listener: socket, gateway: Gateway) -> 
         if server.force_exit:
             leave(stopped.exit_status)
     finally:
-        if server.server_state.tasks:
-            # Cancelled streams are still telling their upstream: the model must not go away under them.
-            await asyncio.wait(server.server_state.tasks, timeout=_TASKS_SECONDS)
         await asyncio.wait_for(gateway.aclose(), _CLOSE_SECONDS)
 
 

@@ -11,6 +11,9 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, StrictBool, St
 # Marks the names of union members in validation error locations, so that they are told from fields.
 TAG = "="
 
+# A list is given up at its first fault: a body of a million wrong items would otherwise be a million errors.
+FAIL_FAST = Field(fail_fast=True)
+
 NonEmptyStr = Annotated[StrictStr, Field(min_length=1)]
 
 
@@ -101,6 +104,7 @@ class ContentSource(Shape):
                     by_type("text", "image"),
                 ]
             ],
+            FAIL_FAST,
             Tag("=list"),
         ],
         Discriminator(string_or_list),
@@ -129,7 +133,7 @@ class SearchResultBlock(Shape):
     type: Literal["search_result"]
     source: StrictStr
     title: StrictStr
-    content: list[TextBlock]
+    content: Annotated[list[TextBlock], FAIL_FAST]
 
 
 class ThinkingBlock(Shape):
@@ -178,7 +182,7 @@ class ToolResultBlock(Shape):
     type: Literal["tool_result"]
     tool_use_id: NonEmptyStr
     content: Annotated[
-        Annotated[StrictStr, Tag("=str")] | Annotated[list[ToolResultContent], Tag("=list")],
+        Annotated[StrictStr, Tag("=str")] | Annotated[list[ToolResultContent], FAIL_FAST, Tag("=list")],
         Discriminator(string_or_list),
     ] = ""
     is_error: StrictBool | None = None

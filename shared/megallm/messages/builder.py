@@ -157,10 +157,8 @@ def _check_input(call: _ToolCall, *, may_be_cut: bool) -> None:
     if not text.strip():
         return  # no arguments at all means {} (C22)
     try:
-        value = from_json(text)
+        value = from_json(text, allow_partial=may_be_cut)
     except ValueError as error:
-        if may_be_cut:
-            return
         raise UpstreamFailed("The upstream sent a tool call whose arguments are not valid JSON") from error
     if not isinstance(value, dict):
         raise UpstreamFailed("The upstream sent a tool call whose arguments are not a JSON object")

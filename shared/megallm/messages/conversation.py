@@ -4,29 +4,31 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from megallm.errors import InvalidRequest
+from megallm.errors import InvalidRequest, clip
 from megallm.messages.blocks import Block, OpaqueBlock, TextBlock, ToolResultBlock, ToolUseBlock
 from megallm.messages.requests import Message
+
+Role = Literal["user", "assistant", "system"]
+_NAMED = 10  # ids in one error
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
     """Everything that one role says in a row."""
 
-    role: Literal["user", "assistant", "system"]
+    role: Role
     blocks: tuple[Block, ...]
 
 
 def turns(messages: Sequence[Message]) -> list[Turn]:
     """The conversation with strings as text blocks and consecutive messages of one role merged (C05, C06)."""
-    merged: list[Turn] = []
+    merged: list[tuple[Role, list[Block]]] = []
     for message in messages:
-        blocks = (TextBlock(text=message.content),) if isinstance(message.content, str) else tuple(message.content)
-        if merged and merged[-1].role == message.role:
-            merged[-1] = Turn(message.role, merged[-1].blocks + blocks)
-        else:
-            merged.append(Turn(message.role, blocks))
-    return merged
+        if not merged or merged[-1][0] != message.role:
+            merged.append((message.role, []))
+        content = message.content
+        merged[-1][1].extend([TextBlock(text=content)] if isinstance(content, str) else content)
+    return [Turn(role, tuple(blocks)) for role, blocks in merged]
 
 
 def check_tool_pairs(messages: Sequence[Message]) -> None:
@@ -69,8 +71,8 @@ def check_tool_pairs(messages: Sequence[Message]) -> None:
 def _refuse_unexpected(tool_use_id: str, answerable: set[str], path: str) -> None:
     if tool_use_id not in answerable:
         raise InvalidRequest(
-            f"{path}: unexpected tool_use_id {tool_use_id!r} in a tool_result block. Each tool_result must have one "
-            "tool_use with this id in the previous assistant message",
+            f"{path}: unexpected tool_use_id {clip(tool_use_id)!r} in a tool_result block. Each must have one tool_use "
+            "with this id in the previous assistant message",
             param=f"{path}.tool_use_id",
         )
 
@@ -78,7 +80,7 @@ def _refuse_unexpected(tool_use_id: str, answerable: set[str], path: str) -> Non
 def _refuse_repeated(tool_use_id: str, unanswered: dict[str, int], path: str) -> None:
     if tool_use_id in unanswered:
         raise InvalidRequest(
-            f"{path}: tool_use ids must be unique; {tool_use_id!r} was used before", param=f"{path}.id"
+            f"{path}: tool_use ids must be unique; {clip(tool_use_id)!r} was used before", param=f"{path}.id"
         )
 
 
@@ -86,8 +88,9 @@ def _refuse_unanswered(unanswered: dict[str, int]) -> None:
     if not unanswered:
         return
     index = min(unanswered.values())
-    ids = ", ".join(tool_use_id for tool_use_id, at in unanswered.items() if at == index)
+    ids = [clip(tool_use_id) for tool_use_id, at in unanswered.items() if at == index]
+    named = ", ".join(ids[:_NAMED]) + (f" and {len(ids) - _NAMED} more" if len(ids) > _NAMED else "")
     raise InvalidRequest(
-        f"messages.{index}: tool_use ids without a tool_result block in the next message: {ids}",
+        f"messages.{index}: tool_use ids without a tool_result block in the next message: {named}",
         param=f"messages.{index}.content",
     )

@@ -10,10 +10,12 @@ from typing import Annotated, Any, Literal, NoReturn, TypeVar
 from pydantic import Discriminator, Field, StrictBool, StrictInt, StrictStr, Tag, ValidationError
 from pydantic_core import ErrorDetails, from_json
 
-from megallm.errors import InvalidRequest
-from megallm.messages.blocks import TAG, BlockParam, NonEmptyStr, Shape, TextBlock, by_type, string_or_list
+from megallm.errors import InvalidRequest, clip
+from megallm.messages.blocks import FAIL_FAST, TAG, BlockParam, NonEmptyStr, Shape, TextBlock, by_type, string_or_list
 
 MAX_MESSAGES = 100_000
+MAX_STOP_SEQUENCES = 256  # each is looked for in every piece of a reply
+MAX_TOKENS = 2**31 - 1  # what upstreams count with
 
 UnitInterval = Annotated[float, Field(ge=0, le=1, strict=True, allow_inf_nan=False)]
 
@@ -23,7 +25,7 @@ class Message(Shape):
 
     role: Literal["user", "assistant", "system"]
     content: Annotated[
-        Annotated[StrictStr, Tag("=str")] | Annotated[list[BlockParam], Tag("=list")],
+        Annotated[StrictStr, Tag("=str")] | Annotated[list[BlockParam], FAIL_FAST, Tag("=list")],
         Discriminator(string_or_list),
     ]
 
@@ -104,19 +106,23 @@ class TokenCountRequest(Shape):
     """What both routes share: the part of a request that makes its input."""
 
     model: NonEmptyStr
-    messages: Annotated[list[Message], Field(min_length=1, max_length=MAX_MESSAGES)]
+    messages: Annotated[list[Message], Field(min_length=1, max_length=MAX_MESSAGES, fail_fast=True)]
     system: (
         Annotated[
-            Annotated[StrictStr, Tag("=str")] | Annotated[list[TextBlock], Tag("=list")],
+            Annotated[StrictStr, Tag("=str")] | Annotated[list[TextBlock], FAIL_FAST, Tag("=list")],
             Discriminator(string_or_list),
         ]
         | None
     ) = None
     tools: (
-        list[
-            Annotated[
-                Annotated[Tool, Tag("=custom")] | Annotated[BuiltInTool, Tag("=built_in")], Discriminator(_tool_kind)
-            ]
+        Annotated[
+            list[
+                Annotated[
+                    Annotated[Tool, Tag("=custom")] | Annotated[BuiltInTool, Tag("=built_in")],
+                    Discriminator(_tool_kind),
+                ]
+            ],
+            FAIL_FAST,
         ]
         | None
     ) = None
@@ -137,12 +143,12 @@ class TokenCountRequest(Shape):
 class MessagesRequest(TokenCountRequest):
     """A request for a message."""
 
-    max_tokens: Annotated[StrictInt, Field(ge=0)]  # 0 warms a native upstream's prompt cache
+    max_tokens: Annotated[StrictInt, Field(ge=0, le=MAX_TOKENS)]  # 0 warms a native upstream's prompt cache
     stream: StrictBool = False
     temperature: UnitInterval | None = None
     top_p: UnitInterval | None = None
     top_k: Annotated[StrictInt, Field(ge=0)] | None = None
-    stop_sequences: list[NonEmptyStr] | None = None
+    stop_sequences: Annotated[list[NonEmptyStr], Field(max_length=MAX_STOP_SEQUENCES, fail_fast=True)] | None = None
     metadata: dict[str, Any] | None = None  # Any: the API may add fields of any type
 
 
@@ -191,9 +197,13 @@ def _path_of_nul(value: object, path: str = "") -> str | None:
     for key, part in parts:
         if isinstance(key, str) and "\0" in key:
             return path
-        if (found := _path_of_nul(part, f"{path}.{key}" if path else str(key))) is not None:
+        if (found := _path_of_nul(part, f"{path}.{_step(key)}" if path else _step(key))) is not None:
             return found
     return None
+
+
+def _step(key: object) -> str:
+    return clip(str(key))
 
 
 def _rename_output_format(payload: dict[str, Any]) -> None:
@@ -210,7 +220,7 @@ def _refuse(errors: Sequence[ErrorDetails]) -> NoReturn:
     param = _param(first["loc"])
     text = f"{param} is required" if first["type"] == "missing" else f"{param}: {first['msg']}"
     if len(errors) > 1:
-        text += f" (and {len(errors) - 1} more)"
+        text += f" (and {len(errors) - 1} more)"  # or even more: a list is not read past its first fault
     raise InvalidRequest(text, param=param or None)
 
 

@@ -10,7 +10,7 @@ from typing import assert_never
 
 from pydantic_core import to_json
 
-from megallm.errors import GatewayError, envelope
+from megallm.errors import GatewayError, UpstreamFailed, envelope
 from megallm.messages.events import (
     BlockStart,
     BlockStop,
@@ -24,6 +24,9 @@ from megallm.messages.events import (
     ThinkingDelta,
 )
 from megallm.messages.replies import message_start_to_wire, usage_to_wire
+
+MAX_LINE_BYTES = 16 * 1024 * 1024
+_MARK = b"\xef\xbb\xbf"  # the byte-order mark
 
 PING = b'event: ping\ndata: {"type":"ping"}\n\n'
 MESSAGE_STOP = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
@@ -97,35 +100,38 @@ class SseDecoder:
     """
 
     def __init__(self) -> None:
-        self._buffer = b""
+        self._rest: list[bytes] = []  # pieces of a line whose end has not come
+        self._rest_bytes = 0
         self._event = ""
         self._data: list[str] = []
         self._at_start = True
 
     def feed(self, chunk: bytes) -> list[ServerSentEvent]:
-        """The events that are whole now."""
-        buffer = self._buffer + chunk
+        """The events that are whole now. Raises UpstreamFailed for a line of more than 16 MB."""
+        held_cr = bool(self._rest) and self._rest[-1].endswith(b"\r")
+        self._rest.append(chunk)
+        self._rest_bytes += len(chunk)
+        if not (held_cr or self._at_start or b"\n" in chunk or b"\r" in chunk):
+            if self._rest_bytes > MAX_LINE_BYTES:
+                raise UpstreamFailed("The upstream sent a line without an end")
+            return []
+        buffer = b"".join(self._rest)
         if self._at_start:
-            if len(buffer) < 3 and b"\xef\xbb\xbf".startswith(buffer):
-                self._buffer = buffer
+            if len(buffer) < len(_MARK) and _MARK.startswith(buffer):
                 return []
-            buffer = buffer.removeprefix(b"\xef\xbb\xbf")
+            buffer = buffer.removeprefix(_MARK)
             self._at_start = False
         ends_in_cr = buffer.endswith(b"\r")  # may be half of a CRLF: it waits for the next byte
-        if ends_in_cr:
-            buffer = buffer[:-1]
-        if b"\r" in buffer:
-            buffer = buffer.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        *lines, rest = buffer.split(b"\n")
-        self._buffer = rest + b"\r" if ends_in_cr else rest
+        lines = _lines(buffer[:-1] if ends_in_cr else buffer)
+        rest = lines.pop() + (b"\r" if ends_in_cr else b"")
+        self._rest, self._rest_bytes = [rest] if rest else [], len(rest)
         return [event for line in lines if (event := self._line(line)) is not None]
 
     def finish(self) -> list[ServerSentEvent]:
         """The stream has ended: a last blank line may have been held back as half a CRLF."""
-        if not self._buffer.endswith(b"\r"):
-            return []
-        line, self._buffer = self._buffer[:-1], b""
-        event = self._line(line)
+        rest = b"".join(self._rest)
+        self._rest, self._rest_bytes = [], 0
+        event = self._line(rest[:-1]) if rest.endswith(b"\r") else None
         return [] if event is None else [event]
 
     def _line(self, line: bytes) -> ServerSentEvent | None:
@@ -143,3 +149,8 @@ class SseDecoder:
         data, name = self._data, self._event
         self._data, self._event = [], ""
         return ServerSentEvent(name or "message", "\n".join(data)) if data else None
+
+
+def _lines(text: bytes) -> list[bytes]:
+    """What stands between the line ends; the last one has none behind it."""
+    return (text.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in text else text).split(b"\n")

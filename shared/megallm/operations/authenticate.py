@@ -42,12 +42,13 @@ class Authenticator:
         return Caller(record.id, record.tier)
 
     async def _record(self, key_id: str) -> KeyRecord | None:
+        now = self._monotonic()  # before the read: what it finds may be that old when it arrives
         cached = self._cache.get(key_id)
-        if cached is not None and self._monotonic() < cached[0]:
+        if cached is not None and now < cached[0]:
             return cached[1]
         record = await asyncio.to_thread(self._store.get, key_id)
         keep = self._cache_seconds if record is not None else min(UNKNOWN_KEY_SECONDS, self._cache_seconds)
-        self._cache[key_id] = (self._monotonic() + keep, record)
+        self._cache[key_id] = (now + keep, record)
         self._cache.move_to_end(key_id)
         if len(self._cache) > CACHE_ENTRIES:
             self._cache.popitem(last=False)

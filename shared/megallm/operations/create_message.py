@@ -1,18 +1,17 @@
 """One request, one whole reply."""
 
-import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from megallm.errors import UpstreamTimedOut
 from megallm.identifiers import new_message_id
 from megallm.keys import Caller
-from megallm.messages.events import Usage
 from megallm.messages.replies import reply_to_wire
 from megallm.messages.requests import MessagesRequest
+from megallm.operations.deadline import deadline
 from megallm.operations.gateway import Gateway
 from megallm.operations.prepare_call import Sender, prepare_call
+from megallm.operations.settle import settle_to_the_end
 from megallm.operations.trace import Trace
 
 
@@ -35,22 +34,14 @@ async def create_message(
     """The reply in the SDK's ``Message`` shape. Raises GatewayError; cancelling it ends the upstream call."""
     ready = prepare_call(gateway, request, sender, trace)
     admission = await gateway.limiter.admit(caller, estimate_input_tokens(body_bytes))
-    usage: Usage | None = None
     started = time.perf_counter()
     try:
-        async with asyncio.timeout(gateway.settings.upstream_timeout_seconds):
+        async with deadline(gateway.settings.upstream_timeout_seconds):
             reply = await ready.prepared.create()
-        usage = reply.usage
-    except TimeoutError as error:
-        raise UpstreamTimedOut(timeout_text(gateway)) from error
     finally:
         trace.upstream_ms = (time.perf_counter() - started) * 1000
-        await admission.settle(usage)
-    trace.usage, trace.stop_reason = reply.usage, reply.stop_reason
+        trace.usage = ready.prepared.usage
+        await settle_to_the_end(admission, trace.usage)
+    trace.stop_reason = reply.stop_reason
     trace.message_id = message_id = new_message_id()
     return Answer(reply_to_wire(reply, message_id, request.model), {**ready.headers, **admission.headers})
-
-
-def timeout_text(gateway: Gateway) -> str:
-    """What a caller is told whose upstream call ran out of time."""
-    return f"The model did not finish within {gateway.settings.upstream_timeout_seconds:g} seconds"

@@ -16,6 +16,10 @@ class PreparedCall(Protocol):
     def adaptations(self) -> tuple[Adaptation, ...]:
         """What the translation had to change or leave out; empty where nothing was."""
 
+    @property
+    def usage(self) -> Usage | None:
+        """Tokens used so far, by a call that was broken off too; None where nothing was sent or nothing is known."""
+
     async def create(self) -> Reply:
         """Sends the call and gives the whole reply. Raises GatewayError; cancelling it ends the upstream call."""
 

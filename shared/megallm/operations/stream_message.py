@@ -10,19 +10,22 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from megallm.errors import GatewayError, InternalError, UpstreamFailed, UpstreamTimedOut
+from megallm.errors import GatewayError, InternalError, UpstreamFailed
 from megallm.identifiers import new_message_id
 from megallm.keys import Caller
 from megallm.messages.events import Event, MessageDelta, MessageStart, MessageStop, Usage
 from megallm.messages.requests import MessagesRequest
 from megallm.messages.sse import PING, encode, encode_error
-from megallm.operations.create_message import estimate_input_tokens, timeout_text
+from megallm.operations.create_message import estimate_input_tokens
+from megallm.operations.deadline import deadline
 from megallm.operations.gateway import Gateway
-from megallm.operations.ports import Admission
+from megallm.operations.ports import Admission, PreparedCall
 from megallm.operations.prepare_call import Sender, prepare_call
+from megallm.operations.settle import settle_to_the_end
 from megallm.operations.trace import Trace
 from megallm.telemetry import log
 
+_BROKEN_OFF = "The model's reply broke off before it was whole"
 BACKLOG_BYTES = 1024 * 1024  # what may wait for a slow client before the upstream is not read any further
 
 
@@ -36,10 +39,15 @@ class Patience:
 
 @dataclass(frozen=True, slots=True)
 class StreamAnswer:
-    """The headers, and the frames. ``aclose`` ends the upstream call and settles; it must be called."""
+    """The headers, and the frames.
+
+    ``delivered`` tells whether the frames so far are a whole message. ``aclose`` ends the upstream call and settles;
+    it must be called.
+    """
 
     headers: Mapping[str, str]
     frames: AsyncGenerator[bytes, None]
+    delivered: Callable[[], bool]
     aclose: Callable[[], Awaitable[None]]
 
 
@@ -60,13 +68,15 @@ async def stream_message(
     estimate = estimate_input_tokens(body_bytes)
     admission = await gateway.limiter.admit(caller, estimate)
     trace.message_id = new_message_id()
-    reader = _Reader(ready.prepared.stream(), admission, trace, request.model, gateway)
+    reader = _Reader(ready.prepared, admission, trace, request.model, gateway, estimate)
     try:
-        await reader.first_event(patience.first_event, estimate)
+        await reader.first_event(patience.first_event)
     except BaseException:
         await reader.aclose()
         raise
-    return StreamAnswer({**ready.headers, **admission.headers}, reader.frames(patience.ping), reader.aclose)
+    return StreamAnswer(
+        {**ready.headers, **admission.headers}, reader.frames(patience.ping), lambda: reader.delivered, reader.aclose
+    )
 
 
 class _Reader:
@@ -74,30 +84,34 @@ class _Reader:
 
     def __init__(
         self,
-        events: AsyncGenerator[Event, None],
+        prepared: PreparedCall,
         admission: Admission,
         trace: Trace,
         model: str,
         gateway: Gateway,
+        estimated_input_tokens: int,
     ) -> None:
-        self._events = events
+        self._prepared = prepared
+        self._events = prepared.stream()
         self._admission = admission
         self._trace = trace
         self._model = model
         self._gateway = gateway
+        self._estimate = estimated_input_tokens
         self._message_id = trace.message_id or ""
         self._ready: list[bytes] = []
         self._ready_bytes = 0
         self._changed = asyncio.Event()
         self._drained = asyncio.Event()
-        self._started = False
+        self._started = self._whole = False
+        self.delivered = False
         self._failure: GatewayError | None = None
         self._task = asyncio.get_running_loop().create_task(self._read())
 
-    async def first_event(self, seconds: float, estimated_input_tokens: int) -> None:
+    async def first_event(self, seconds: float) -> None:
         """Waits for the first event; after *seconds* the message is begun without it. Raises GatewayError."""
         if not await self._wait(seconds):
-            self._put(MessageStart(Usage(input_tokens=estimated_input_tokens)))
+            self._put(MessageStart(Usage(input_tokens=self._estimate)))
             self._started = True
         elif self._failure is not None and not self._started:
             raise self._failure
@@ -110,6 +124,7 @@ class _Reader:
                 self._ready.clear()
                 self._ready_bytes = 0
                 self._drained.set()
+                self.delivered = self._whole
                 yield piece
             elif self._task.done():
                 break
@@ -142,43 +157,47 @@ class _Reader:
 
     async def _read(self) -> None:
         began = time.perf_counter()
+        trace = self._trace
         try:
-            async with asyncio.timeout(self._gateway.settings.upstream_timeout_seconds), aclosing(self._events):
+            async with deadline(self._gateway.settings.upstream_timeout_seconds), aclosing(self._events):
                 await self._read_events(began)
         except GatewayError as error:
             self._failure = error
-        except TimeoutError:
-            self._failure = UpstreamTimedOut(timeout_text(self._gateway))
+        except asyncio.CancelledError:
+            # Whoever cancels, be it something inside the provider: a stream must not look whole that is not.
+            self._failure = UpstreamFailed(_BROKEN_OFF)
+            raise
         except Exception as error:  # noqa: BLE001  the response has begun: only this task can still tell
-            log("crash", {"request_id": self._trace.request_id}, error=error)
+            log("crash", {"request_id": trace.request_id}, error=error)
             self._failure = InternalError("The gateway failed; the request id finds the reason in its log")
         finally:
-            trace = self._trace
             trace.upstream_ms = (time.perf_counter() - began) * 1000
-            trace.error_type = self._failure.type if self._failure else None
+            trace.usage = self._prepared.usage
+            if self._failure is not None:
+                trace.error_type = self._failure.type
             # A callback, since the task is not done before this block ends.
             self._task.add_done_callback(lambda _: self._changed.set())
-            await self._admission.settle(trace.usage)
+            await settle_to_the_end(self._admission, trace.usage)
 
     async def _read_events(self, began: float) -> None:
-        whole = False
         async for event in self._events:
             match event:
                 case MessageStart():
                     self._trace.first_event_ms = (time.perf_counter() - began) * 1000
-                    self._trace.usage = event.usage
                     if self._started:
                         continue  # the client has waited too long and got one already
                     self._started = True
+                    if event.usage.prompt_tokens == 0:  # clients reckon with some (C25); the true figure comes last
+                        event = MessageStart(Usage(input_tokens=self._estimate))
                 case MessageDelta():
-                    self._trace.usage, self._trace.stop_reason = event.usage, event.stop_reason
+                    self._trace.stop_reason = event.stop_reason
                 case MessageStop():
-                    whole = True
+                    self._whole = True
                 case _:
                     pass
             self._put(event)
             while self._ready_bytes > BACKLOG_BYTES:
                 self._drained.clear()
                 await self._drained.wait()
-        if not whole:
-            raise UpstreamFailed("The model's reply broke off before it was whole")
+        if not self._whole:
+            raise UpstreamFailed(_BROKEN_OFF)

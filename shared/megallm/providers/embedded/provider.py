@@ -7,7 +7,7 @@ from pathlib import Path
 
 from megallm.errors import InvalidRequest, UpstreamFailed
 from megallm.messages.calls import Adaptation, Call
-from megallm.messages.events import Event, Reply
+from megallm.messages.events import Event, Reply, Usage
 from megallm.messages.fold import fold
 from megallm.messages.requests import MessagesRequest, TokenCountRequest
 from megallm.providers.embedded.errors import EmbeddedUnavailable
@@ -74,6 +74,12 @@ class EmbeddedCall:
         self._runtime = runtime
         self._wire = wire
         self._new_tool_id = new_tool_id
+        self._reply: ReplyStream | None = None
+
+    @property
+    def usage(self) -> Usage | None:
+        """The tokens of the prompt and those generated so far."""
+        return self._reply.usage if self._reply is not None else None
 
     @property
     def adaptations(self) -> tuple[Adaptation, ...]:
@@ -92,7 +98,7 @@ class EmbeddedCall:
         limit = self._runtime.context_tokens - 1  # one token of the reply has to fit
         if len(tokens) > limit:
             raise InvalidRequest(f"prompt is too long: {len(tokens)} tokens > {limit} maximum", param="messages")
-        reply = ReplyStream(wire, len(tokens), self._new_tool_id)
+        reply = self._reply = ReplyStream(wire, len(tokens), self._new_tool_id)
         try:
             body = await self._body(tokens)
             async with aclosing(self._runtime.complete(body)) as chunks:

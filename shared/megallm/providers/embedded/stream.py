@@ -65,6 +65,11 @@ class ReplyStream:
         self.done = self.done or self._parser.done or self._matcher.matched is not None
         return events
 
+    @property
+    def usage(self) -> Usage:
+        """What has been used so far."""
+        return self._usage(self._output_tokens)
+
     def finish(self) -> list[Event]:
         """Ends the reply. Raises UpstreamFailed where the chunks ended before the reply did."""
         if not self._final and not self.done:
@@ -74,9 +79,7 @@ class ReplyStream:
             events += self._fragments(self._parser.flush())
             events += self._builder.text(self._matcher.flush())
         matched = self._matcher.matched
-        return events + self._builder.finish(
-            self._stop_reason(), self._usage(self._output_tokens), stop_sequence=matched
-        )
+        return events + self._builder.finish(self._stop_reason(), self.usage, stop_sequence=matched)
 
     def _fragments(self, fragments: list[Fragment]) -> list[Event]:
         events: list[Event] = []
