@@ -1,8 +1,7 @@
 """How a request ends from outside: its client goes away (contract C30), or the server stops."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from types import TracebackType
 
 from starlette.types import Receive
 
@@ -27,37 +26,38 @@ def stopping() -> GatewayError:
     return UpstreamOverloaded("The gateway is being stopped; send the request again")
 
 
-@asynccontextmanager
-async def watching(receive: Receive) -> AsyncIterator[None]:
-    """Cancels the block when the client disconnects, and raises ClientGone in place of the cancellation.
+class watching:  # noqa: N801  it reads as a statement: async with watching(receive)
+    """Cancels its block when the client disconnects, and raises ClientGone in place of the cancellation.
 
     The request's body must have been read. Under a buffered Lambda no disconnect is ever seen.
     """
-    work = asyncio.current_task()
-    assert work is not None
-    gone = False
-    watcher: asyncio.Task[None] | None = None
 
-    async def watch() -> None:
-        nonlocal gone
-        while (await receive())["type"] != "http.disconnect":
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._gone = False
+        self._watcher: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> None:
+        work = asyncio.current_task()
+        assert work is not None
+        self._work = work
+        self._timer = asyncio.get_running_loop().call_later(WATCH_AFTER_SECONDS, self._begin)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._timer.cancel()
+        if self._watcher is not None:
+            self._watcher.cancel()
+        if self._gone and kind is asyncio.CancelledError:
+            self._work.uncancel()
+            raise ClientGone from None
+
+    def _begin(self) -> None:
+        self._watcher = asyncio.get_running_loop().create_task(self._watch())
+
+    async def _watch(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
             pass
-        gone = True
-        work.cancel()
-
-    def begin() -> None:
-        nonlocal watcher
-        watcher = asyncio.get_running_loop().create_task(watch())
-
-    timer = asyncio.get_running_loop().call_later(WATCH_AFTER_SECONDS, begin)
-    try:
-        yield
-    except asyncio.CancelledError:
-        if not gone:
-            raise
-        work.uncancel()
-        raise ClientGone from None
-    finally:
-        timer.cancel()
-        if watcher is not None:
-            watcher.cancel()
+        self._gone = True
+        self._work.cancel()

@@ -9,7 +9,7 @@ from megallm.messages.events import Usage
 class _Admitted:
     headers: Mapping[str, str] = {}
 
-    async def settle(self, usage: Usage | None) -> None:
+    def settle(self, usage: Usage | None) -> None:
         """Nothing was reserved."""
 
 

@@ -8,7 +8,7 @@ from megallm.identifiers import new_message_id
 from megallm.keys import Caller
 from megallm.messages.replies import reply_to_wire
 from megallm.messages.requests import MessagesRequest
-from megallm.operations.deadline import deadline
+from megallm.operations.deadline import Deadline
 from megallm.operations.gateway import Gateway
 from megallm.operations.prepare_call import Sender, prepare_call
 from megallm.operations.settle import settle_to_the_end
@@ -36,7 +36,7 @@ async def create_message(
     admission = await gateway.limiter.admit(caller, estimate_input_tokens(body_bytes))
     started = time.perf_counter()
     try:
-        async with deadline(gateway.settings.upstream_timeout_seconds):
+        async with Deadline(gateway.settings.upstream_timeout_seconds):
             reply = await ready.prepared.create()
     finally:
         trace.upstream_ms = (time.perf_counter() - started) * 1000

@@ -1,20 +1,28 @@
 """The time that one upstream call may take."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from types import TracebackType
 
 from megallm.errors import UpstreamTimedOut
 
 
-@asynccontextmanager
-async def deadline(seconds: float) -> AsyncIterator[None]:
-    """Cancels the block after so long, and raises UpstreamTimedOut. A TimeoutError of the block's own passes."""
-    limit = asyncio.timeout(seconds)
-    try:
-        async with limit:
-            yield
-    except TimeoutError as error:
-        if not limit.expired():
-            raise
-        raise UpstreamTimedOut(f"The model did not finish within {seconds:g} seconds") from error
+class Deadline:
+    """Cancels its block after so many seconds, and raises UpstreamTimedOut. A TimeoutError of the block's own passes.
+
+    A class and not a generator, which would cost every request some microseconds more.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._limit = asyncio.timeout(seconds)
+
+    async def __aenter__(self) -> None:
+        await self._limit.__aenter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            await self._limit.__aexit__(kind, error, traceback)
+        except TimeoutError as timeout:
+            raise UpstreamTimedOut(f"The model did not finish within {self._seconds:g} seconds") from timeout

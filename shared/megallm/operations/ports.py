@@ -1,6 +1,6 @@
 """The seams of the operations: what a provider, a key store and a limiter must offer."""
 
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Iterator, Mapping
 from typing import Protocol, runtime_checkable
 
 from megallm.keys import Caller, KeyRecord
@@ -81,8 +81,11 @@ class Admission(Protocol):
     def headers(self) -> Mapping[str, str]:
         """What the response says of the limits."""
 
-    async def settle(self, usage: Usage | None) -> None:
-        """The call is over and used this much; None where nothing is known."""
+    def settle(self, usage: Usage | None) -> Awaitable[None] | None:
+        """The call is over and used this much; None where nothing is known.
+
+        Returns what to wait for, or None where nothing is left to be done.
+        """
 
 
 class Limiter(Protocol):

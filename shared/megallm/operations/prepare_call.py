@@ -9,7 +9,7 @@ from megallm.messages.adaptations import HEADER, header_value
 from megallm.messages.calls import Adaptation, Call
 from megallm.messages.conversation import check_tool_pairs
 from megallm.messages.requests import MessagesRequest, TokenCountRequest
-from megallm.operations.deadline import deadline
+from megallm.operations.deadline import Deadline
 from megallm.operations.gateway import Gateway
 from megallm.operations.ports import PreparedCall, Provider
 from megallm.operations.trace import Trace
@@ -59,7 +59,7 @@ async def count_tokens(gateway: Gateway, request: TokenCountRequest, sender: Sen
     """The input tokens of the request on the route that would answer it. Raises GatewayError."""
     _check(request)
     provider, call = _route(gateway, request, sender, trace)
-    async with deadline(gateway.settings.upstream_timeout_seconds):
+    async with Deadline(gateway.settings.upstream_timeout_seconds):
         return await provider.count_tokens(call)
 
 

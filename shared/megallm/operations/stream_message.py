@@ -17,7 +17,7 @@ from megallm.messages.events import Event, MessageDelta, MessageStart, MessageSt
 from megallm.messages.requests import MessagesRequest
 from megallm.messages.sse import PING, encode, encode_error
 from megallm.operations.create_message import estimate_input_tokens
-from megallm.operations.deadline import deadline
+from megallm.operations.deadline import Deadline
 from megallm.operations.gateway import Gateway
 from megallm.operations.ports import Admission, PreparedCall
 from megallm.operations.prepare_call import Sender, prepare_call
@@ -159,7 +159,7 @@ class _Reader:
         began = time.perf_counter()
         trace = self._trace
         try:
-            async with deadline(self._gateway.settings.upstream_timeout_seconds), aclosing(self._events):
+            async with Deadline(self._gateway.settings.upstream_timeout_seconds), aclosing(self._events):
                 await self._read_events(began)
         except GatewayError as error:
             self._failure = error
