@@ -3,6 +3,8 @@
 PYTHON ?= python3
 PORT ?= 4141
 MODEL ?= default
+# As variables of the shell their text is not code: a path may have spaces and quotes.
+export PORT MODEL
 
 VENV := .venv
 BOOTSTRAP = command -v $(PYTHON) >/dev/null || { echo '$(PYTHON) is not on this machine: install Python 3.11 or newer, or say PYTHON=/path/to/python'; exit 1; }; \
@@ -18,7 +20,7 @@ help: ## Show this list
 
 run: ## Start the gateway, a local AWS and a model on this machine
 	@$(BOOTSTRAP) run
-	@exec $(VENV)/bin/python -m megallm dev --port '$(PORT)' --model '$(MODEL)'
+	@exec $(VENV)/bin/python -m megallm dev --port "$${PORT:-4141}" --model "$${MODEL:-default}"
 
 test: dev-environment ## Check everything: format, lint, types, import rules, all tests
 	@$(BOOTSTRAP) venv .venv-sdk-old requirements/sdk-old.txt

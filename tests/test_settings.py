@@ -15,7 +15,8 @@ def test_variables_become_typed_settings() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("MEGALLM_STRICKT", "1", "MEGALLM_STRICKT: Extra inputs are not permitted"),
+        ("MEGALLM_STRICKT", "1", "MEGALLM_STRICKT is an unknown setting; did you mean MEGALLM_STRICT?"),
+        ("MEGALLM_CATALOGUE", "x", "MEGALLM_CATALOGUE is an unknown setting; did you mean MEGALLM_CATALOG?"),
         (
             "MEGALLM_MAX_BODY_BYTES",
             "6 MB",
@@ -29,3 +30,13 @@ def test_an_unknown_or_invalid_variable_is_named(name: str, value: str, message:
         Settings.from_environ({name: value})
 
     assert str(caught.value) == message
+
+
+def test_a_variable_like_no_setting_is_answered_with_all_that_there_are() -> None:
+    """Those of the same prefix that others read are known too."""
+    with pytest.raises(BrokenSettings) as caught:
+        Settings.from_environ({"MEGALLM_NOPE": "1"})
+
+    told, _, listed = str(caught.value).partition("; there are ")
+    assert told == "MEGALLM_NOPE is an unknown setting"
+    assert {"MEGALLM_STRICT", "MEGALLM_MODELS_DIR", "MEGALLM_API_KEY"} < set(listed.split(", "))

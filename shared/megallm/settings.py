@@ -1,6 +1,7 @@
 """What an operator can set, read once from the environment by whoever composes the gateway."""
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -48,5 +49,17 @@ class Settings(BaseModel):
         try:
             return cls.model_validate(values)
         except ValidationError as error:
-            lines = [f"{PREFIX}{str(item['loc'][0]).upper()}: {item['msg']}" for item in error.errors()]
+            lines = [
+                _told(f"{PREFIX}{str(item['loc'][0]).upper()}", item["type"], item["msg"]) for item in error.errors()
+            ]
             raise BrokenSettings("; ".join(lines)) from None
+
+
+def _told(name: str, error_type: str, message: str) -> str:
+    if error_type != "extra_forbidden":
+        return f"{name}: {message}"
+    known = sorted({f"{PREFIX}{field.upper()}" for field in Settings.model_fields} | NOT_SETTINGS)
+    near = get_close_matches(name.removeprefix(PREFIX), [other.removeprefix(PREFIX) for other in known])
+    if near:
+        return f"{name} is an unknown setting; did you mean {' or '.join(PREFIX + other for other in near)}?"
+    return f"{name} is an unknown setting; there are {', '.join(known)}"

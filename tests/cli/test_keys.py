@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -28,9 +29,9 @@ class Clone:
     aws_endpoint_url: str
     keys: DynamoKeys
 
-    def megallm(self, *arguments: str) -> Ended:
+    def megallm(self, *arguments: str, stdout: IO[str] | None = None) -> Ended:
         """Runs a command inside the folder."""
-        return megallm(self.folder, *arguments)
+        return megallm(self.folder, *arguments, stdout=stdout)
 
 
 @pytest.fixture
@@ -76,6 +77,62 @@ def test_a_new_key_is_basic_unless_told_otherwise_and_can_expire(clone: Clone) -
     assert list(shown) == ["key", "id", "name", "tier", "status", "created_at", "expires_at", "revoked_at"]
     assert (shown["tier"], shown["status"], shown["revoked_at"]) == ("basic", "active", None)
     assert before + 30 * 86400 <= shown["expires_at"] <= time.time() + 30 * 86400
+
+
+def test_a_name_like_markup_can_be_listed(clone: Clone) -> None:
+    """In one line, as it was given."""
+    clone.megallm("keys", "create", "--name", "[/x]")
+
+    ended = clone.megallm("keys", "list")
+
+    assert (ended.status, ended.stderr) == (0, "")
+    assert sorted(re.split(r"\s{2,}", line)[1] for line in ended.stdout.splitlines()[1:]) == ["[/x]", "test"]
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "told"),
+    [
+        ("--name", "x" * 257, "a name has at most 256 characters, and this one 257"),
+        ("--name", "a\nb", "a name has no control characters or line breaks"),
+        ("--name", "\x1b[31m", "a name has no control characters or line breaks"),
+        ("--expires", "9999-12-31", "'9999-12-31' is more than ten years away; without --expires a key never ends"),
+        ("--expires", "20271231", "'20271231' is neither a span such as 30d or 12h nor a date such as 2027-12-31"),
+    ],
+)
+def test_an_unusable_value_is_refused_before_a_key_is_made(clone: Clone, option: str, value: str, told: str) -> None:
+    """With what is wrong about it."""
+    ended = clone.megallm("keys", "create", option, value)
+
+    assert (ended.status, ended.stdout) == (2, "")
+    assert f"Invalid value for {option}: {told}" in " ".join(ended.stderr.replace("│", " ").split()).replace(
+        "'--", "--"
+    ).replace("':", ":")
+    assert list(clone.keys.list()) == [KEY_RECORD]
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)])
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has /dev/full")
+def test_a_key_that_cannot_be_written_is_named_with_the_remedy(clone: Clone, form: tuple[str, ...]) -> None:
+    """It exists and nobody has it."""
+    with Path("/dev/full").open("w") as full:
+        ended = clone.megallm("keys", "create", *form, stdout=full)
+
+    (new,) = [record.id for record in clone.keys.list() if record.id != KEY_RECORD.id]
+    assert (ended.status, ended.stderr) == (
+        1,
+        f"megallm: the answer cannot be written: No space left on device. The key {new} is made and nobody has it: "
+        f"revoke it with `megallm keys revoke {new}`.\n",
+    )
+
+
+@pytest.mark.parametrize("command", ["show", "revoke"])
+@pytest.mark.parametrize("key_id", ["", "x", "abcd/fgh", KEY, "abcdefgh\n"])
+def test_what_is_no_id_is_refused_by_its_form(tmp_path: Path, command: str, key_id: str) -> None:
+    """Nothing is asked of AWS; and a whole key is not repeated."""
+    ended = megallm(tmp_path, "keys", command, key_id)
+
+    assert (ended.status, ended.stdout, KEY in ended.stderr) == (2, "", False)
+    assert "an ID is the 8 letters and digits after mega_" in ended.stderr
 
 
 def test_the_list_never_shows_a_key_or_its_hash(clone: Clone) -> None:

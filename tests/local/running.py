@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from megallm.local.state import LocalState, StateFolder
 
@@ -26,19 +27,21 @@ class Ended:
     stderr: str
 
 
-def megallm(folder: Path, *arguments: str, environ: Mapping[str, str] | None = None) -> Ended:
-    """Runs a command in a folder until it ends by itself."""
-    done = _start(folder, arguments, environ or {})
-    stdout, stderr = done.communicate(timeout=START_SECONDS)
-    return Ended(done.returncode, stdout, stderr)
+def megallm(
+    folder: Path, *arguments: str, environ: Mapping[str, str] | None = None, stdout: IO[str] | None = None
+) -> Ended:
+    """Runs a command in a folder until it ends by itself. A *stdout* of the test's own gets the answer."""
+    done = _start(folder, arguments, environ or {}, stdout=stdout)
+    answer, errors = done.communicate(timeout=START_SECONDS)
+    return Ended(done.returncode, answer or "", errors)
 
 
 class RunningStack:
     """`megallm dev` in a folder."""
 
-    def __init__(self, folder: Path, arguments: tuple[str, ...], environ: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, module: str, arguments: tuple[str, ...], environ: Mapping[str, str]) -> None:
         self.folder = StateFolder(folder / ".megallm")
-        self.process = _start(folder, ("dev", *arguments), environ)
+        self.process = _start(folder, ("dev", *arguments), environ, module)
 
     def state(self) -> LocalState:
         """What it wrote for scripts; waits until it has."""
@@ -57,10 +60,12 @@ class RunningStack:
 
 
 @contextmanager
-def running_stack(folder: Path, *arguments: str, environ: Mapping[str, str] | None = None) -> Iterator[RunningStack]:
-    """A stack on free ports, ended by force if the test has not done it."""
+def running_stack(
+    folder: Path, *arguments: str, environ: Mapping[str, str] | None = None, module: str = "megallm"
+) -> Iterator[RunningStack]:
+    """A stack on free ports, ended by force if the test has not done it; *module* is the program that runs it."""
     folder.joinpath(".megallm").mkdir(exist_ok=True)
-    stack = RunningStack(folder, arguments or ("--port", "0", "--model", "tiny", "--json"), environ or {})
+    stack = RunningStack(folder, module, arguments or ("--port", "0", "--model", "tiny", "--json"), environ or {})
     try:
         yield stack
     finally:
@@ -75,13 +80,19 @@ def as_json(text: str) -> object:
     return document
 
 
-def _start(folder: Path, arguments: tuple[str, ...], environ: Mapping[str, str]) -> subprocess.Popen[str]:
+def _start(
+    folder: Path,
+    arguments: tuple[str, ...],
+    environ: Mapping[str, str],
+    module: str = "megallm",
+    stdout: IO[str] | None = None,
+) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "megallm", *arguments],
+        [sys.executable, "-m", module, *arguments],
         cwd=folder,
         env={**os.environ, "COLUMNS": "200", **environ},
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
+        stdout=subprocess.PIPE if stdout is None else stdout,
         stderr=subprocess.PIPE,
         text=True,
     )

@@ -1,5 +1,6 @@
 """The local AWS: what it offers, whom it answers, how it ends."""
 
+import socket
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -167,8 +168,9 @@ def test_motos_own_open_cors_is_switched_off(local_aws: aws.LocalAws) -> None:
 
 
 def test_it_listens_on_the_loopback_interface_only(local_aws: aws.LocalAws) -> None:
-    """Its address is in the URL that everybody is given."""
-    assert httpx.URL(local_aws.endpoint_url).host == "127.0.0.1"
+    """At another address of this machine nobody listens."""
+    with pytest.raises(OSError, match=r"refused|assign requested address|timed out"):
+        socket.create_connection(("127.0.0.2", httpx.URL(local_aws.endpoint_url).port), timeout=2)
 
 
 def test_stop_closes_the_port_and_the_connections_that_clients_keep_open() -> None:

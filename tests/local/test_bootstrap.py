@@ -3,12 +3,13 @@
 The environments here are real ones, in a small copy of the clone, filled with a wheel made on the spot.
 """
 
-import ast
 import base64
-import errno
+import fcntl
 import hashlib
 import os
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 import zipfile
@@ -18,11 +19,10 @@ from pathlib import Path
 
 import pytest
 
-from megallm.local import bootstrap, environments, remedies
-from megallm.local.remedies import CannotInstall
+from megallm.local import bootstrap
+from tests.local.test_installation import PARTS
 
 PACKAGE = Path(bootstrap.__file__).parents[1]
-PARTS = ("__init__.py", "local/__init__.py", "local/bootstrap.py", "local/environments.py", "local/remedies.py")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +39,22 @@ class Clone:
 
     def bootstrap(self, environ: Mapping[str, str] | None = None) -> tuple[int, str, str]:
         """Exit status and output of one run."""
+        process = self.start(environ)
+        output, errors = process.communicate()
+        return process.returncode, output, errors
+
+    def start(self, environ: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
+        """One run, with a process group of its own."""
         index = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(self.wheels), "PIP_NO_CACHE_DIR": "1"}
-        done = subprocess.run(
+        return subprocess.Popen(
             [sys.executable, "shared/megallm/local/bootstrap.py", "venv", ".venv-demo", "requirements/demo.txt"],
             cwd=self.root,
             env={**os.environ, **index, **(environ or {})},
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            check=False,
+            start_new_session=True,
         )
-        return done.returncode, done.stdout, done.stderr
 
     def demo_version(self) -> str:
         """The version that the environment really imports."""
@@ -195,6 +201,50 @@ def test_an_index_out_of_reach_is_told_with_the_remedy(installed: Clone) -> None
 
 
 @pytest.mark.slow
+def test_settings_of_the_users_pip_do_not_lead_the_packages_elsewhere(clone: Clone, tmp_path: Path) -> None:
+    """Only where packages come from is the user's choice: the index of the same file counts."""
+    config = tmp_path / "pip.conf"
+    config.write_text(f"[global]\nno-index = true\nfind-links = {clone.wheels}\n[install]\nuser = true\n")
+    clone.pin("1.0")
+    elsewhere = str(tmp_path / "elsewhere")
+    environ = {
+        "PIP_CONFIG_FILE": str(config),
+        "PIP_NO_INDEX": "",
+        "PIP_FIND_LINKS": "",
+        **dict.fromkeys(("PIP_ROOT", "PIP_TARGET", "PIP_PREFIX"), elsewhere),
+        **dict.fromkeys(("PIP_USER", "PIP_DRY_RUN", "PIP_NO_DEPS"), "1"),
+    }
+
+    status, _, errors = clone.bootstrap(environ)
+
+    assert (status, errors, clone.demo_version()) == (0, "", "1.0")
+    assert not Path(elsewhere).exists()
+
+
+@pytest.mark.slow
+def test_an_installation_whose_make_was_killed_keeps_the_next_one_out(installed: Clone) -> None:
+    """pip goes on without it, and two at once would install over each other."""
+    installed.pin("1.1")
+    with socket.create_server(("127.0.0.1", 0)) as silent, (installed.root / ".megallm/install.lock").open() as lock:
+        index = f"http://127.0.0.1:{silent.getsockname()[1]}/simple"
+        process = installed.start({"PIP_NO_INDEX": "", "PIP_FIND_LINKS": "", "PIP_INDEX_URL": index})
+        silent.settimeout(60)
+        connection, _ = silent.accept()
+        process.kill()
+        process.wait()
+
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        connection.close()
+        fcntl.flock(lock, fcntl.LOCK_EX)
+    installed.pin("1.0")
+
+    assert (installed.bootstrap()[0], installed.demo_version()) == (0, "1.0")
+
+
+@pytest.mark.slow
 def test_a_python_without_venv_is_told_with_the_package_to_install(clone: Clone, tmp_path: Path) -> None:
     """Debian parts ensurepip from Python."""
     broken = tmp_path / "broken"
@@ -204,81 +254,6 @@ def test_a_python_without_venv_is_told_with_the_package_to_install(clone: Clone,
 
     status, _, errors = clone.bootstrap({"PYTHONPATH": str(broken)})
 
-    assert (status, f"sudo apt install python3.{sys.version_info[1]}-venv" in errors) == (1, True)
-
-
-@pytest.mark.parametrize("part", PARTS)
-def test_an_old_python_can_read_far_enough_to_say_so(part: str) -> None:
-    """3.6 is what some systems still call python3."""
-    ast.parse((PACKAGE / part).read_text(), feature_version=(3, 6))
-
-
-def test_an_old_python_is_told_what_to_install() -> None:
-    """Where no newer one is on the machine."""
-    with pytest.raises(CannotInstall, match=r"needs Python 3\.11 or newer, and this is Python 3\.6\.15\."):
-        bootstrap.supported_python((3, 6, 15), lambda name: None)
-
-
-def test_an_old_python_hands_over_to_the_newest_that_runs() -> None:
-    """A shim without its version behind it is passed over."""
-    found = {"python3.13": "/bin/false", "python3.12": sys.executable, "python3.11": "/bin/false"}
-
-    assert bootstrap.supported_python((3, 9, 2), found.get) == sys.executable
-
-
-def test_a_supported_python_stays() -> None:
-    """Whatever else is installed."""
-    assert bootstrap.supported_python((3, 11, 0), lambda name: "/bin/false") is None
-
-
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux parts the OpenMP library off")
-def test_a_missing_openmp_library_is_told_with_the_package_to_install() -> None:
-    """It would otherwise show as an ImportError after the whole installation."""
-
-    def load(name: str) -> object:
-        raise OSError(f"{name}: cannot open shared object file")
-
-    with pytest.raises(CannotInstall, match="sudo apt install libgomp1"):
-        bootstrap.check_openmp(load)
-
-
-def test_too_little_space_is_told_before_anything_is_downloaded(tmp_path: Path) -> None:
-    """With both numbers."""
-    with pytest.raises(CannotInstall, match=f"needs about 1000000000 MB in {tmp_path}, and [0-9]+ MB are free there"):
-        bootstrap.check_space(tmp_path, 1_000_000_000)
-
-
-@pytest.mark.parametrize(
-    ("code", "expected"),
-    [
-        (errno.EROFS, "/x cannot be written. Clone the project into a folder of your own"),
-        (errno.EACCES, "/x cannot be written. Clone the project into a folder of your own"),
-        (errno.ENOSPC, "There is no room left for /x. Make room"),
-    ],
-)
-def test_the_operating_systems_refusals_are_told_with_the_remedy(code: int, expected: str) -> None:
-    """A traceback would say the same to fewer people."""
-    assert remedies.for_os_error(OSError(code, os.strerror(code), "/x"), "/clone").startswith(expected)
-
-
-@pytest.mark.parametrize(
-    ("line", "expected"),
-    [
-        ("ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device", "The disk is full"),
-        ("ERROR: No matching distribution found for xllamacpp==1", "The package index has no build"),
-        ("ERROR: something new", "pip could not install the packages. The end of what it said:\nERROR: something new"),
-    ],
-)
-def test_what_pip_says_is_put_into_words_for_the_user(line: str, expected: str) -> None:
-    """Its own are for people who know pip."""
-    assert remedies.for_pip([line]).startswith(expected)
-
-
-def test_pins_with_a_marker_are_left_to_pip(tmp_path: Path) -> None:
-    """Only pip knows whether they are for this machine."""
-    file = tmp_path / "pins.txt"
-    file.write_text(
-        "a==1 \\\n    --hash=x\nb[c]==2.0 \\\n    --hash=x\nd==3 ; sys_platform == 'win32' \\\n    --hash=x\n"
-    )
-
-    assert environments.pinned(file) == {"a": "1", "b": "2.0"}
+    version = f"3.{sys.version_info[1]}"
+    told = [f"sudo apt install python{version}-venv", f"pyenv install --force {version}", "PYTHON=/path/to/python"]
+    assert (status, [remedy for remedy in told if remedy not in errors]) == (1, [])

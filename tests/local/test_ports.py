@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from megallm.local.ports import PortTaken, take
+from megallm.local.ports import PortTaken, _free_port, take
 
 
 def test_a_taken_port_is_named_with_its_holder_and_the_remedy() -> None:
@@ -24,7 +24,17 @@ def test_a_taken_port_is_named_with_its_holder_and_the_remedy() -> None:
         f"Port {port} is taken by {by}. Stop that program, or take another port: "
         f"PORT={other} make run (or megallm dev --port {other})"
     )
-    take(int(other)).close()
+    assert int(other) != port
+
+
+def test_a_port_is_offered_only_with_its_neighbour() -> None:
+    """The local AWS goes there. None at all leaves the choice to the system."""
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        port = holder.getsockname()[1]
+
+        offered = _free_port([port, port - 1])
+
+    assert offered == 0
 
 
 def test_a_port_is_held_but_not_answered_until_somebody_listens() -> None:

@@ -28,7 +28,7 @@ def dev(
     from megallm.catalog.models import BrokenCatalog
     from megallm.local.ports import PortTaken
     from megallm.local.stack import Wanted, run
-    from megallm.local.state import find
+    from megallm.local.state import AlreadyRunning, UnreadableState, find
     from megallm.local.weights import WeightsError, default_folder
     from megallm.providers.embedded.errors import EmbeddedUnavailable
     from megallm.settings import BrokenSettings
@@ -42,5 +42,6 @@ def dev(
             show(state, chosen, console())
 
     wanted = Wanted(port, model, threads, default_folder(os.environ), find(Path.cwd()))
-    with clear_errors(PortTaken, WeightsError, BrokenSettings, BrokenCatalog, EmbeddedUnavailable, OSError):
-        raise typer.Exit(run(wanted, environ=os.environ, console=notes(), announce=announce))
+    expected = (PortTaken, WeightsError, BrokenSettings, BrokenCatalog, EmbeddedUnavailable, OSError)
+    with clear_errors(AlreadyRunning, UnreadableState, *expected):
+        run(wanted, environ=os.environ, console=notes(), announce=announce)

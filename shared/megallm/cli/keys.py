@@ -7,9 +7,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from pydantic_core import to_json
 
 from megallm.cli.expiry import BadExpiry, parse_expiry, written
-from megallm.cli.output import Json, clear_errors, console, print_json, print_table
+from megallm.cli.key_arguments import checked_id, checked_name
+from megallm.cli.output import Json, answering, clear_errors, print_json, print_table
 from megallm.cli.target import EndpointUrl, Profile, Region, TableName, choose_target
 from megallm.keys import KeyRecord, Tier, status
 
@@ -18,14 +20,18 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="API keys: make, list, show and revoke them.")
 
-KeyId = Annotated[str, typer.Argument(metavar="ID", help="The 8 characters after mega_, not the whole key.")]
+KeyId = Annotated[
+    str, typer.Argument(metavar="ID", help="The 8 characters after mega_, not the whole key.", callback=checked_id)
+]
 
 
 @app.command()
 def create(
-    name: Annotated[str, typer.Option(help="Whom or what the key is for.")] = "",
+    name: Annotated[str, typer.Option(help="Whom or what the key is for.", callback=checked_name)] = "",
     tier: Annotated[Tier, typer.Option(help="How much the key may do.")] = "basic",
-    expires: Annotated[str | None, typer.Option(metavar="30d|12h|2027-12-31", help="When it ends.")] = None,
+    expires: Annotated[
+        str | None, typer.Option(metavar="30d|12h|2027-12-31", help="When it ends; at most ten years.")
+    ] = None,
     profile: Profile = None,
     region: Region = None,
     endpoint_url: EndpointUrl = None,
@@ -41,10 +47,11 @@ def create(
         raise typer.BadParameter(str(error), param_hint="--expires") from error
     with _store(profile, region, endpoint_url, table) as store:
         key, record = create_key(store, name=name, tier=tier, expires_at=expires_at, clock=time.time)
+    # What cannot be written is lost: only its hash is stored.
+    with answering(f"The key {record.id} is made and nobody has it: revoke it with `megallm keys revoke {record.id}`."):
+        typer.echo(to_json({"key": key, **_shown(record)}, indent=2).decode() if as_json else key)
     if as_json:
-        print_json({"key": key, **_shown(record)})
         return
-    console().print(key, markup=False, soft_wrap=True)
     typer.echo(
         f"Key {record.id}, tier {record.tier}, expires {written(record.expires_at)}. Keep it now: "
         "it is not shown again.",

@@ -1,5 +1,6 @@
 """How every command speaks: tables for people, ``--json`` for scripts, errors as one clear line on stderr."""
 
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -9,16 +10,23 @@ import typer
 from pydantic_core import to_json
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 FAILED = 1
 INTERRUPTED = 130
+_UNBOUNDED_COLUMNS = 100_000
 
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+Json = Annotated[
+    bool,
+    typer.Option(
+        "--json", help="Print JSON, for scripts. An error stays one line of text on stderr, with an exit status."
+    ),
+]
 
 
 def console() -> Console:
-    """The terminal; narrow where the output goes into a file is no reason to cut what it says."""
-    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    """The terminal; where the output goes into a file or a pipe, without a width: nothing is wrapped or cut there."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else _UNBOUNDED_COLUMNS)
 
 
 def notes() -> Console:
@@ -28,17 +36,27 @@ def notes() -> Console:
 
 def print_json(value: object) -> None:
     """One JSON document on stdout."""
-    typer.echo(to_json(value, indent=2).decode())
+    with answering():
+        typer.echo(to_json(value, indent=2).decode())
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """A table without frames, so that it can be read and cut alike; empty *columns* leave the header out."""
-    table = Table(
-        *columns, box=None, show_header=any(columns), header_style="bold", pad_edge=False, padding=(0, 2, 0, 0)
-    )
+    """A table without frames, so that it can be read and cut alike; empty *columns* leave the header out.
+
+    What a cell holds is shown as it is: no markup, and control characters written out.
+    """
+    table = Table(box=None, show_header=any(columns), header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
+    for column in columns:
+        table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*row)
-    console().print(table)
+        table.add_row(*(Text(visible(cell)) for cell in row))
+    with answering():
+        console().print(table)
+
+
+def visible(text: str) -> str:
+    """The text without what a terminal would obey or hide: such characters as Python writes them in a literal."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def fail(message: str) -> NoReturn:
@@ -48,9 +66,26 @@ def fail(message: str) -> NoReturn:
 
 
 @contextmanager
+def answering(then: str = "") -> Iterator[None]:
+    """Around what goes to stdout: where it cannot be written, the command fails with one line, and *then* what to do.
+
+    A reader that has seen enough, such as ``head``, is no failure, unless there is something to do.
+    """
+    try:
+        yield
+        sys.stdout.flush()
+    except OSError as error:
+        if isinstance(error, BrokenPipeError) and not then:
+            raise
+        # Python would try to write the rest once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        fail(f"the answer cannot be written: {error.strerror or type(error).__name__}. {then}".rstrip())
+
+
+@contextmanager
 def clear_errors(*expected: type[Exception], say: Callable[[Exception], str] = str) -> Iterator[None]:
     """Turns the errors that a command knows into that one line; a traceback is for those it does not know."""
     try:
         yield
     except expected as error:
-        fail(say(error))
+        fail(say(error) or type(error).__name__)

@@ -42,9 +42,10 @@ def choose_target(profile: str | None, region: str | None, endpoint_url: str | N
 
 def _local_target(table: str | None) -> Target:
     from megallm.local.isolation import enter_local_aws, local_target
-    from megallm.local.state import find, is_running
+    from megallm.local.state import UnreadableState, find, is_running
 
-    state = find(Path.cwd()).load()
+    with clear_errors(UnreadableState):
+        state = find(Path.cwd()).load()
     if state is None or not is_running(state):
         fail(
             "no local stack is running for this folder. Start it with `make run` (or `megallm dev`), "

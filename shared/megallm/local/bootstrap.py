@@ -33,6 +33,7 @@ from megallm.local.remedies import NEWEST, OLDEST, CannotInstall
 # Of each set: the pins, and the megabytes that it takes with what pip needs in passing.
 SETS = {"run": ("requirements/local.txt", 700), "dev": ("requirements/dev.txt", 1200)}
 OTHER_SET_MEGABYTES = 300
+SMALL_REPAIR_MEGABYTES = 30
 
 
 def main(arguments: "list[str]") -> int:
@@ -87,23 +88,26 @@ def check_openmp(load: "Callable[[str], object]") -> None:
 
 def ensure(folder: Path, requirements: Path, megabytes: int, with_project: bool) -> None:
     """Makes or repairs an environment; returns soon, and says nothing, where it is whole."""
-    with only_one_at_a_time():
+    with only_one_at_a_time() as lock:
+        # pip goes on if this process is killed: the lock is its too, and the next one waits for it.
+        holding = () if os.name == "nt" else (lock.fileno(),)
         stamp = folder / f".{requirements.stem}.json"
         wanted = {"requirements": sha256(requirements), "folder": str(folder), "python": python_of(folder)}
         pins = pinned(requirements)
-        if wanted["python"] and read_stamp(stamp) == wanted and not broken_packages(folder, pins):
+        anew = not wanted["python"] or moved(folder)
+        missing = sorted(pins) if anew else broken_packages(folder, pins)
+        if read_stamp(stamp) == wanted and not missing:
             return
-        check_space(folder.parent, megabytes)
-        if moved(folder):
+        check_space(folder.parent, needed_megabytes(megabytes, len(missing), len(pins)))
+        if wanted["python"] and anew:
             print(f"The folder {folder.parent} was moved or copied: its environment is made anew.", flush=True)
-            make(folder)
-        elif not wanted["python"]:
-            make(folder)
-        install(folder, requirements, len(pins))
+        if anew:
+            make(folder, holding)
+        install(folder, requirements, len(pins), holding)
         if broken_packages(folder, pins):
             print(f"The environment {folder.name} is damaged by an earlier installation: it is made anew.", flush=True)
-            make(folder)
-            install(folder, requirements, len(pins))
+            make(folder, holding)
+            install(folder, requirements, len(pins), holding)
             broken = broken_packages(folder, pins)
             if broken:
                 raise CannotInstall(
@@ -113,7 +117,7 @@ def ensure(folder: Path, requirements: Path, megabytes: int, with_project: bool)
         if with_project:
             add_project(folder)
         wanted["python"] = python_of(folder)
-        stamp.write_text(json.dumps(wanted))
+        write_stamp(stamp, wanted)
 
 
 def only_one_at_a_time() -> "IO[str]":
@@ -163,9 +167,21 @@ def read_stamp(path: Path) -> "dict[str, str] | None":
     return stamp if isinstance(stamp, dict) else None
 
 
+def write_stamp(path: Path, stamp: "dict[str, str | None]") -> None:
+    """At once: half a stamp would say that the folder was moved, and cost a whole installation."""
+    new = path.with_name(path.name + ".new")
+    new.write_text(json.dumps(stamp))
+    new.replace(path)
+
+
 def sha256(path: Path) -> str:
     """Of a file's bytes, in hexadecimal."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def needed_megabytes(whole: int, missing: int, pins: int) -> int:
+    """Room for the missing packages: their share of the whole, three times over, because packages differ in size."""
+    return min(whole, SMALL_REPAIR_MEGABYTES + 3 * whole * missing // max(pins, 1))
 
 
 def check_space(folder: Path, megabytes: int) -> None:

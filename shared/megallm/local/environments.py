@@ -39,14 +39,21 @@ def executable(folder: Path, name: str) -> Path:
 
 
 def clean_environment() -> "dict[str, str]":
-    """The environment without what would make pip or Python work elsewhere than in the folder."""
+    """The environment without what would make pip or Python work elsewhere, or less, than in the folder.
+
+    Where packages come from (index, proxy, certificates) stays the user's choice.
+    """
     elsewhere = (
         "PYTHONPATH",
         "PYTHONHOME",
-        "PIP_USER",
-        "PIP_TARGET",
+        "PIP_CONSTRAINT",
+        "PIP_DRY_RUN",
+        "PIP_NO_DEPS",
         "PIP_PREFIX",
         "PIP_REQUIRE_HASHES",
+        "PIP_ROOT",
+        "PIP_TARGET",
+        "PIP_USER",
         "VIRTUAL_ENV",
     )
     return {name: value for name, value in os.environ.items() if name not in elsewhere}
@@ -70,8 +77,8 @@ def broken_packages(folder: Path, pins: "dict[str, str]") -> "list[str]":
     return list(json.loads(answer.stdout)) if answer.returncode == 0 else sorted(pins)
 
 
-def make(folder: Path) -> None:
-    """An empty environment in place of whatever is there."""
+def make(folder: Path, holding: "tuple[int, ...]" = ()) -> None:
+    """An empty environment in place of whatever is there. The program that makes it gets the files *holding* too."""
     try:
         import ensurepip  # noqa: F401  # Debian parts it, and with it a working venv, from Python.
         import venv  # noqa: F401
@@ -79,7 +86,9 @@ def make(folder: Path) -> None:
         version = f"3.{sys.version_info[1]}"
         raise CannotInstall(
             f"This Python ({sys.executable}) cannot make virtual environments: venv or ensurepip is missing. "
-            f"Install it (Debian, Ubuntu: sudo apt install python{version}-venv) and run the command again."
+            f"If it is the system's, install it (Debian, Ubuntu: sudo apt install python{version}-venv); one of pyenv, "
+            f"or built by yourself, has to be built anew (pyenv install --force {version}), with the libraries that "
+            "pyenv's wiki names. Then run the command again. PYTHON=/path/to/python takes another one."
         ) from None
     print(f"Making {folder.name} with Python {sys.version.split()[0]} ...", flush=True)
     made = subprocess.run(
@@ -88,17 +97,21 @@ def make(folder: Path) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         env=clean_environment(),
+        pass_fds=holding,
     )
     if made.returncode:
         raise CannotInstall(f"Python could not make {folder}:\n{made.stdout.decode(errors='replace').strip()}")
 
 
-def install(folder: Path, requirements: Path, count: int) -> None:
-    """Installs the pins, each checked against its hash, and shows how far it is."""
+def install(folder: Path, requirements: Path, count: int, holding: "tuple[int, ...]" = ()) -> None:
+    """Installs the pins, each checked against its hash, and shows how far it is. pip gets the files *holding* too."""
     print(f"Installing {count} packages from {requirements.name} (once; some minutes at most) ...", flush=True)
     command = [str(executable(folder, "python")), "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
-    command += ["--retries", "3", "--only-binary", ":all:", "--require-hashes", "-r", str(requirements)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=clean_environment())
+    # --no-user: the user's own pip.conf may say `user = true`, and it has to be read for its index.
+    command += ["--no-user", "--retries", "3", "--only-binary", ":all:", "--require-hashes", "-r", str(requirements)]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=clean_environment(), pass_fds=holding
+    )
     lines = []  # type: list[str]
     done = 0
     for raw in process.stdout or ():

@@ -1,4 +1,4 @@
-"""How Ctrl-C and SIGTERM end a process that is busy: at once, wherever it is, and the second time by force."""
+"""How Ctrl-C, SIGTERM and a closed terminal end a process that is busy: at once, and the second time by force."""
 
 import os
 import signal
@@ -6,12 +6,12 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import NoReturn, TypeVar
 
 T = TypeVar("T")
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Stopped(BaseException):
@@ -23,18 +23,21 @@ class Stopped(BaseException):
 
 
 @contextmanager
-def stoppable() -> Iterator[None]:
-    """Within it, a first signal raises Stopped in the main thread and a further one ends the process on the spot."""
+def stoppable(cleanup: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Within it, a first signal raises Stopped in the main thread and a further one ends the process on the spot.
+
+    *cleanup* is what must be done even then; it has to be quick. SIGHUP stays ignored where it was, as under nohup.
+    """
     asked = False
 
     def stop(number: int, frame: FrameType | None) -> None:
         nonlocal asked
         if asked:
-            leave(128 + number)
+            leave(128 + number, cleanup)
         asked = True
         raise Stopped(number)
 
-    before = {number: signal.signal(number, stop) for number in SIGNALS}
+    before = {number: signal.signal(number, stop) for number in SIGNALS if not _ignored_hangup(number)}
     try:
         yield
     finally:
@@ -59,8 +62,16 @@ def in_background(work: Callable[[], T]) -> T:
     return outcome.result()
 
 
-def leave(status: int) -> NoReturn:
-    """Ends the process without running what native threads would crash in."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(status)
+def leave(status: int, cleanup: Callable[[], None] = lambda: None) -> NoReturn:
+    """Cleans up and ends the process, without waiting for threads and without what native ones would crash in."""
+    try:
+        cleanup()
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError):  # The terminal may be gone: then there is nobody to tell.
+                stream.flush()
+    finally:
+        os._exit(status)
+
+
+def _ignored_hangup(number: int) -> bool:
+    return number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN

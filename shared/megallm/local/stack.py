@@ -9,10 +9,12 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from socket import socket
+from typing import NoReturn
 
 from rich.console import Console
 
@@ -39,7 +41,7 @@ KEY_NAME = "local"
 KEY_TIER: Tier = "pro"
 
 _LOG_BYTES = 10_000_000
-_CLOSE_SECONDS = 5.0
+_CLOSE_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,41 +55,56 @@ class Wanted:
     state: StateFolder
 
 
+def compose_and_load(settings: Settings, target: AwsTarget) -> Gateway:
+    """The gateway, with its model in memory. Takes seconds."""
+    gateway = compose(settings, target)
+    asyncio.run(gateway.load_models())
+    return gateway
+
+
 def run(
     wanted: Wanted,
     *,
     environ: MutableMapping[str, str],
     console: Console,
     announce: Callable[[LocalState, ChosenModel], None],
-) -> int:
-    """Runs the stack until a signal ends it, and gives the exit status: 0 once it has served.
+    gateway_of: Callable[[Settings, AwsTarget], Gateway] = compose_and_load,
+) -> NoReturn:
+    """Runs the stack until a signal ends it, and the process with it: status 0 once it has served.
 
-    *announce* is called when it answers. Raises PortTaken, WeightsError, BrokenSettings,
-    BrokenCatalog, EmbeddedUnavailable or OSError.
+    *announce* is called when it answers. Raises AlreadyRunning, UnreadableState, PortTaken, WeightsError,
+    BrokenSettings, BrokenCatalog, EmbeddedUnavailable or OSError.
     """
-    with stoppable(), ports.take(wanted.port) as listener:
+    forget = partial(wanted.state.forget, os.getpid())
+    with stoppable(forget):
         try:
-            model = choose(wanted.model, wanted.models_folder, console)
             wanted.state.create()
-            with _logging(wanted.state.log_file), _local_aws(listener.getsockname()[1] + 1) as local_aws:
-                enter_local_aws(environ, local_aws.endpoint_url)
-                return _serve(wanted, environ, model, local_aws, listener, announce)
+            with wanted.state.held(), ports.take(wanted.port) as listener:
+                wanted.state.load()  # What cannot be read could not be replaced either: better known now.
+                model = choose(wanted.model, wanted.models_folder, console)
+                with _logging(wanted.state.log_file), _local_aws(listener.getsockname()[1] + 1) as local_aws:
+                    enter_local_aws(environ, local_aws.endpoint_url)
+                    gateway, server = _prepare(wanted, environ, model, local_aws, listener, announce, gateway_of)
+                    asyncio.run(_until_stopped(server, listener, gateway, forget))
         except Stopped as stopped:
-            console.print("Stopped.")
+            with suppress(OSError):  # The terminal may be what went away.
+                console.print("Stopped.")
             # The model may be loading in a thread: waiting for it would not be "at once".
-            leave(stopped.exit_status)
+            leave(stopped.exit_status, forget)
         finally:
-            wanted.state.forget(os.getpid())
+            forget()
+    raise AssertionError("the server ends with the process")
 
 
-def _serve(
+def _prepare(
     wanted: Wanted,
     environ: Mapping[str, str],
     model: ChosenModel,
     local_aws: aws.LocalAws,
     listener: socket,
     announce: Callable[[LocalState, ChosenModel], None],
-) -> int:
+    gateway_of: Callable[[Settings, AwsTarget], Gateway],
+) -> tuple[Gateway, Server]:
     given: dict[str, object] = {"model_path": model.path}
     if wanted.model_threads is not None:
         given["model_threads"] = wanted.model_threads
@@ -96,7 +113,7 @@ def _serve(
     target = local_target(local_aws.endpoint_url)
     api_key = wanted.state.api_key(lambda: new_key()[0])
     _store_key(target, settings.keys_table, api_key)
-    gateway = in_background(lambda: _compose(settings, target))
+    gateway = in_background(lambda: gateway_of(settings, target))
     port = listener.getsockname()[1]
     state = LocalState(
         base_url=f"http://{ports.HOST}:{port}",
@@ -115,26 +132,23 @@ def _serve(
         announce(state, model)
 
     app = LocalOnly(create_app(gateway, anonymous=ANONYMOUS), port=port)
-    server = build_server(app, host=ports.HOST, port=port, on_started=on_started)
-    asyncio.run(_until_stopped(server, listener, gateway))
-    return 0
+    return gateway, build_server(app, host=ports.HOST, port=port, on_started=on_started)
 
 
-def _compose(settings: Settings, target: AwsTarget) -> Gateway:
-    gateway = compose(settings, target)
-    asyncio.run(gateway.load_models())
-    return gateway
-
-
-async def _until_stopped(server: Server, listener: socket, gateway: Gateway) -> None:
+async def _until_stopped(server: Server, listener: socket, gateway: Gateway, forget: Callable[[], None]) -> NoReturn:
+    """Serves, and ends the process: asyncio and atexit would wait for every thread, however long it computes."""
     try:
         # uvicorn takes the signals meanwhile, ends in order, and then hands them on: they come as Stopped.
         await server.serve(sockets=[listener])
     except Stopped as stopped:
         if server.force_exit:
-            leave(stopped.exit_status)
-    finally:
-        await asyncio.wait_for(gateway.aclose(), _CLOSE_SECONDS)
+            leave(stopped.exit_status, forget)
+    # llama.cpp's destructor waits for the batch that it computes, 10 s and more of a long prompt, and keeps Python's
+    # lock meanwhile: no timeout could end that. So only an idle model is closed; a busy one ends with the process.
+    if not server.stopped_busy:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(gateway.aclose(), _CLOSE_SECONDS)
+    leave(0, forget)
 
 
 def _store_key(target: AwsTarget, table: str, api_key: str) -> None:

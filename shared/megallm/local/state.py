@@ -1,10 +1,15 @@
 """The folder `.megallm/` of a clone: what a local stack leaves there for scripts and for the `megallm` command."""
 
+import errno
+import fcntl
+import ipaddress
 import json
 import os
 import socket
+import stat
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -38,6 +43,14 @@ class LocalState:
 _STATE = TypeAdapter(LocalState)
 
 
+class UnreadableState(Exception):
+    """``local.json`` is there, but the system does not let it be read; the message says which file and why."""
+
+
+class AlreadyRunning(Exception):
+    """A stack of this folder runs; the message says where, and how to go on."""
+
+
 class StateFolder:
     """One `.megallm/` folder. Only its owner can read what is in it."""
 
@@ -45,6 +58,7 @@ class StateFolder:
         self.path = path
         self._state_file = path / "local.json"
         self._key_file = path / "api-key"
+        self._lock_file = path / "stack.lock"
 
     @property
     def log_file(self) -> Path:
@@ -52,15 +66,30 @@ class StateFolder:
         return self.path / "megallm.log"
 
     def create(self) -> None:
-        """Makes the folder. Raises OSError."""
+        """Makes the folder. Raises OSError, also for one of another user or a link to elsewhere."""
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not _is_own_folder(self.path):
+            raise PermissionError(errno.EPERM, "It is not a folder of your own", str(self.path))
         self.path.chmod(0o700)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keeps every other stack out of the folder; the system lets go when the process ends, however it ends.
+
+        Raises AlreadyRunning, UnreadableState or OSError.
+        """
+        with os.fdopen(os.open(self._lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise AlreadyRunning(_already_running(self.load(), self.path)) from None
+            yield
 
     def api_key(self, make: Callable[[], str]) -> str:
         """The key of this folder: made once, the same in every run."""
         try:
             key = self._key_file.read_text().strip()
-        except FileNotFoundError:
+        except (FileNotFoundError, UnicodeDecodeError):
             key = ""
         if id_of(key) is None:
             key = make()
@@ -72,17 +101,30 @@ class StateFolder:
         self._write(self._state_file, json.dumps(asdict(state), indent=2) + "\n")
 
     def load(self) -> LocalState | None:
-        """What the last stack wrote; None where there is nothing, or nothing that can be read."""
+        """What the last stack wrote; None where there is nothing, or nothing that can be believed.
+
+        That is: in a folder of another user, or with an address that is not this machine's. Raises UnreadableState.
+        """
+        if not _is_own_folder(self.path):
+            return None
         try:
-            return _STATE.validate_json(self._state_file.read_bytes())
+            state = _STATE.validate_json(self._state_file.read_bytes())
         except (FileNotFoundError, ValidationError):
             return None
+        except OSError as error:
+            raise UnreadableState(
+                f"{self._state_file} cannot be read ({error.strerror or error}). "
+                "Remove it: a running stack is then stopped and started again."
+            ) from error
+        addresses = (state.base_url, state.aws_endpoint_url, *state.queues.values())
+        return state if all(map(_is_loopback_url, addresses)) else None
 
     def forget(self, pid: int) -> None:
-        """Removes ``local.json``, unless another stack has written it since."""
-        state = self.load()
-        if state is not None and state.pid == pid:
-            self._state_file.unlink(missing_ok=True)
+        """Removes ``local.json``, unless another stack has written it since. Never fails: it is for the way out."""
+        with suppress(OSError, UnreadableState):
+            state = self.load()
+            if state is not None and state.pid == pid:
+                self._state_file.unlink(missing_ok=True)
 
     def _write(self, path: Path, text: str) -> None:
         # mkstemp makes the file with mode 0600.
@@ -99,11 +141,13 @@ class StateFolder:
 def find(start: Path) -> StateFolder:
     """The state folder for a working directory: that of the clone around it, else one in the directory itself.
 
-    A folder of another user is passed over: it would say where to send keys.
+    What belongs to another user, or is a link, is passed over: it would say where to send keys.
     """
     for folder in (start, *start.parents):
         state = folder / FOLDER
-        if _is_own_folder(state) or _is_clone(folder):
+        if not _is_own_folder(folder):
+            continue
+        if _is_own_folder(state) or (_is_clone(folder) and not os.path.lexists(state)):
             return StateFolder(state)
     return StateFolder(start / FOLDER)
 
@@ -118,7 +162,30 @@ def _is_clone(folder: Path) -> bool:
 
 
 def _is_own_folder(folder: Path) -> bool:
-    return folder.is_dir() and folder.stat().st_uid == os.getuid()
+    try:
+        found = folder.lstat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
+
+
+def _is_loopback_url(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return (
+            parts.scheme == "http" and parts.port is not None and ipaddress.ip_address(parts.hostname or "").is_loopback
+        )
+    except ValueError:
+        return False
+
+
+def _already_running(state: LocalState | None, folder: Path) -> str:
+    if state is None:
+        return f"A stack of {folder.parent} is just starting. Wait for it, or start another one in another clone."
+    return (
+        f"The stack of {folder.parent} runs already: {state.base_url}, process {state.pid}. Use that one, stop it "
+        f"(Ctrl-C there, or kill {state.pid}), or start another one in another clone."
+    )
 
 
 def _answers(url: str) -> bool:
