@@ -1,18 +1,25 @@
 """The embedded model's beginning and end: what loading may meet, and an exit in the middle of work."""
 
 import asyncio
+import os
 import signal
+import socket
+import struct
 import subprocess
 import sys
+import tempfile
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from megallm.errors import UpstreamFailed
+from megallm.messages.events import Reply
 from megallm.providers.embedded.errors import EmbeddedUnavailable
 from megallm.providers.embedded.gguf import read_header
 from megallm.providers.embedded.provider import EmbeddedProvider
 
-from .asking import counting_ids
+from .asking import call_of, counting_ids, prepared
 
 GENERATE_FOR_EVER = """
 import asyncio, sys
@@ -55,6 +62,14 @@ async def main():
 asyncio.run(main())
 """
 
+# One fact named "a": an array of one array of one array … 5000 deep.
+NESTED = (
+    b"GGUF\x03\x00\x00\x00"
+    + struct.pack("<QQQ1sI", 0, 1, 1, b"a", 9)
+    + struct.pack("<IQ", 9, 1) * 5000
+    + struct.pack("<IQB", 0, 1, 7)
+)
+
 
 def test_the_header_tells_name_and_context_before_loading(tiny_model: Path) -> None:
     """Without llama.cpp, and within milliseconds."""
@@ -70,6 +85,7 @@ def test_the_header_tells_name_and_context_before_loading(tiny_model: Path) -> N
         (b"PK\x03\x04 something else", "is not a whole GGUF file"),
         (b"GGUF\x03\x00\x00\x00", "is not a whole GGUF file"),
         (b"GGUF\x03\x00\x00\x00" + bytes(16), "not one of a text model"),
+        (NESTED, "is not a whole GGUF file"),
     ],
 )
 def test_a_file_that_is_no_model_is_refused_before_loading(tmp_path: Path, content: bytes, message: str) -> None:
@@ -96,6 +112,46 @@ def test_a_file_that_breaks_off_is_a_clear_message(tiny_model: Path, tmp_path: P
 
     with pytest.raises(EmbeddedUnavailable, match=r"llama\.cpp could not load .*cut.gguf: the file may be broken"):
         asyncio.run(provider.load())
+
+
+def test_a_connection_that_is_lost_is_the_upstreams_failure(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever was asked: httpx's errors are nobody else's."""
+
+    async def ask_both(provider: EmbeddedProvider) -> tuple[int | BaseException, Reply | BaseException]:
+        return await asyncio.gather(
+            provider.count_tokens(call_of()), prepared(provider).create(), return_exceptions=True
+        )
+
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        monkeypatch.setattr(tempfile, "tempdir", folder)  # the standard library's own setting
+        provider = EmbeddedProvider(tiny_model, new_tool_id=counting_ids(), context_tokens=256)
+        asyncio.run(provider.load())
+        (path,) = Path(folder).glob("*/llama.sock")
+        path.unlink()
+        outcomes = asyncio.run(ask_both(provider))
+        asyncio.run(provider.aclose())
+
+    assert [str(outcome) for outcome in outcomes] == ["The embedded model stopped answering"] * 2
+    assert all(isinstance(outcome, UpstreamFailed) for outcome in outcomes)
+
+
+def test_loading_sweeps_what_a_killed_process_left(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And its own folder goes with it when it closes."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:
+        folder = Path(name)
+        monkeypatch.setattr(tempfile, "tempdir", name)  # the standard library's own setting
+        left = folder / "megallm-left"
+        left.mkdir()
+        with closing(socket.socket(socket.AF_UNIX)) as dead:
+            dead.bind(str(left / "llama.sock"))
+        os.utime(left, (0, 0))
+        provider = EmbeddedProvider(tiny_model, new_tool_id=counting_ids(), context_tokens=256)
+
+        asyncio.run(provider.load())
+
+        running = [path.name for path in folder.glob("*/*")]
+        asyncio.run(provider.aclose())
+        assert (running, left.exists(), list(folder.iterdir())) == (["llama.sock"], False, [])
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the process's sockets from /proc")

@@ -87,6 +87,16 @@ def test_a_prefill_is_continued_and_not_repeated(provider: EmbeddedProvider) -> 
     assert text_of(reply).startswith("6, 7")
 
 
+@pytest.mark.parametrize("attempt", range(4))
+def test_a_reply_never_repeats_the_space_before_it(provider: EmbeddedProvider, attempt: int) -> None:
+    """Nor does it begin in the middle of a word: "The wave" may not become "The wave s"."""
+    conversation = [{"role": "user", "content": f"Poem {attempt}"}, {"role": "assistant", "content": "The wave "}]
+
+    reply = ask(provider, conversation, max_tokens=6, temperature=1.0)
+
+    assert not text_of(reply).startswith(" ")
+
+
 def test_a_stop_sequence_ends_the_reply_exactly_before_it(provider: EmbeddedProvider) -> None:
     """And the reply tells which one it was; the generation does not go on behind it."""
     conversation = [{"role": "user", "content": "Count"}, {"role": "assistant", "content": "1, 2, 3, 4, 5, "}]
@@ -205,6 +215,40 @@ def test_a_schema_that_cannot_be_enforced_is_refused_by_name(
     assert caught.value.param == "output_config.format.schema"
 
 
+def test_the_tool_whose_schema_cannot_be_enforced_is_named(provider: EmbeddedProvider) -> None:
+    """Though all of them are enforced as one."""
+    broken = {"name": "broken", "input_schema": {"type": "object", "properties": {"a": {"type": "objectx"}}}}
+
+    with pytest.raises(InvalidRequest) as caught:
+        ask(provider, tools=[WEATHER, broken], tool_choice={"type": "any"})
+
+    assert caught.value.param == "tools.1.input_schema"
+    assert caught.value.message.startswith("tools.1.input_schema: this model cannot be held to the schema: ")
+
+
+def test_schemas_with_names_of_their_own_go_together(provider: EmbeddedProvider) -> None:
+    """Each is enforced, its references found."""
+    tools = [
+        {
+            "name": f"tool_{name}",
+            "input_schema": {
+                "$id": f"https://{name}.invalid/schema",
+                "type": "object",
+                "properties": {"digit": {"$ref": "#/$defs/Digit"}, "again": {"$ref": "#digit"}},
+                "required": ["digit", "again"],
+                "$defs": {"Digit": {"$anchor": "digit", "type": "integer", "minimum": 0, "maximum": 9}},
+            },
+        }
+        for name in ("one", "two")
+    ]
+
+    reply = ask(provider, tools=tools, tool_choice={"type": "any"}, max_tokens=100)
+
+    (block,) = reply.content
+    assert isinstance(block["input"], dict)
+    assert block["input"].keys() == {"digit", "again"}
+
+
 def test_a_prompt_that_does_not_fit_is_refused_with_both_numbers(provider: EmbeddedProvider) -> None:
     """Clients look for this text."""
     content = "word " * CONTEXT_TOKENS
@@ -274,8 +318,12 @@ def test_cancelling_the_task_ends_the_generation(provider: EmbeddedProvider) -> 
 
     async def cancel() -> tuple[int, int]:
         task = asyncio.create_task(prepared(provider, "word " * 400, max_tokens=5000).create())
-        await asyncio.sleep(0.3)  # long enough to be within the prompt, which takes seconds
+        for _ in range(2000):
+            if provider.running:
+                break
+            await asyncio.sleep(0.01)
         running = provider.running
+        await asyncio.sleep(0.1)  # into the prompt, which takes a second or more
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         return running, provider.running

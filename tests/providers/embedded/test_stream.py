@@ -69,6 +69,18 @@ def test_a_limit_is_the_requests_or_the_contexts(max_tokens: int, reason: str) -
     assert reply.stop_reason == reason
 
 
+@pytest.mark.parametrize(
+    ("system", "text"),
+    [("Return JSON.", '{"a": 1}'), ("Return a table.", '```json\n{"a": 1}\n```\nThat is it.')],
+    ids=["for a program", "for a person"],
+)
+def test_a_json_reply_comes_out_of_its_fence_where_the_system_prompt_asks_for_json(system: str, text: str) -> None:
+    """The documentation's example parses the text as it is; what stands behind the fence is not waited for."""
+    reply = fold(events_of(chunks_of("```json\n", '{"a": 1}', "\n```", "\nThat is it."), system=system))
+
+    assert (reply.content, reply.stop_reason) == (({"type": "text", "text": text},), "end_turn")
+
+
 def test_text_before_a_call_is_a_block_of_its_own() -> None:
     """The call comes whole, with an id."""
     events = events_of(chunks_of("Let me look.\n", CALL), tools=[WEATHER])

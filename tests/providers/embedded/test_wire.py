@@ -41,7 +41,7 @@ def test_system_and_turns_keep_their_places() -> None:
             {"role": "user", "content": "One"},
             {"role": "user", "content": [{"type": "text", "text": "Two"}, {"type": "text", "text": "Three"}]},
             {"role": "system", "content": "Now in French."},
-            {"role": "assistant", "content": [{"type": "text", "text": "Un, "}, {"type": "text", "text": "deux "}]},
+            {"role": "assistant", "content": [{"type": "text", "text": "Un, "}, {"type": "text", "text": "deux"}]},
         ],
         system=[{"type": "text", "text": "Be brief.", "cache_control": {"type": "ephemeral"}}],
     )
@@ -50,7 +50,7 @@ def test_system_and_turns_keep_their_places() -> None:
         ("system", "Be brief."),
         ("user", "One\nTwo\nThree"),
         ("system", "Now in French."),
-        ("assistant", "Un, deux "),
+        ("assistant", "Un, deux"),
     ]
     assert wire.adaptations == ()
 
@@ -160,6 +160,27 @@ def test_references_in_a_tools_schema_move_with_it() -> None:
         {"$ref": "#/$defs/tool0"},
         {"$ref": "#/$defs/tool1"},
     ]
+
+
+def test_a_tools_schema_loses_its_own_names_beside_others() -> None:
+    """They would turn references elsewhere; what pointed to a named part points to its place, and properties stay."""
+    schema = {
+        "$id": "https://a.invalid/s",
+        "properties": {"$id": {"type": "string"}, "a/b": {"$anchor": "A", "enum": [1]}, "c": {"$ref": "#A"}},
+    }
+    tools = [Tool(name="one", input_schema=schema), Tool(name="two", input_schema={})]
+
+    built = any_call_schema(tools)
+
+    assert built["$defs"]["tool0"] == {
+        "type": "object",
+        "properties": {
+            "$id": {"type": "string"},
+            "a/b": {"enum": [1]},
+            "c": {"$ref": "#/$defs/tool0/properties/a~1b"},
+        },
+        "additionalProperties": False,
+    }
 
 
 def test_whatever_vanishes_is_listed() -> None:

@@ -15,6 +15,7 @@ _SCALARS: Mapping[int, str] = {
     0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<?", 10: "<Q", 11: "<q", 12: "<d",
 }  # fmt: skip
 _STRING, _ARRAY = 8, 9
+_DEEPEST = 16  # arrays in arrays; real files have none
 _USER_DEFINED = 4  # llama.cpp's tokenizer matches these in any text, unlike control tokens
 
 
@@ -53,7 +54,9 @@ def _markers(facts: Mapping[str, object]) -> tuple[str, ...]:
     if not isinstance(tokens, list) or not isinstance(kinds, list):
         return ()
     defined = (token for token, kind in zip(tokens, kinds, strict=False) if kind == _USER_DEFINED)
-    return tuple(token for token in defined if len(token) > 2 and token[0] + token[-1] in ("<>", "[]"))
+    return tuple(
+        token for token in defined if isinstance(token, str) and len(token) > 2 and token[0] + token[-1] in ("<>", "[]")
+    )
 
 
 class _Reader:
@@ -89,15 +92,17 @@ class _Reader:
         self._at += size
         return text
 
-    def _value(self, kind: int) -> object:
+    def _value(self, kind: int, depth: int = 0) -> object:
         if kind == _STRING:
             return self._string()
         if kind != _ARRAY:
             return self._scalar(_SCALARS[kind])
+        if depth == _DEEPEST:
+            raise ValueError("nested too deeply")
         item, count = int(self._scalar("<I")), int(self._scalar("<Q"))
         if item in _SCALARS:
             layout = f"<{count}{_SCALARS[item][1]}"
             values = list(struct.unpack_from(layout, self._data, self._at))
             self._at += struct.calcsize(layout)
             return values
-        return [self._value(item) for _ in range(count)]
+        return [self._value(item, depth + 1) for _ in range(count)]

@@ -11,9 +11,10 @@ from megallm.messages.events import Event, Reply, Usage
 from megallm.messages.fold import fold
 from megallm.messages.requests import MessagesRequest, TokenCountRequest
 from megallm.providers.embedded.errors import EmbeddedUnavailable
+from megallm.providers.embedded.prefill import grammar_beginning_with
 from megallm.providers.embedded.runtime import GrammarRefused, Runtime
 from megallm.providers.embedded.stream import ReplyStream
-from megallm.providers.embedded.wire import Wire, WirePrompt, prompt_to_wire, to_wire
+from megallm.providers.embedded.wire import Constraint, Wire, WirePrompt, prompt_to_wire, to_wire
 
 
 class EmbeddedProvider:
@@ -109,18 +110,32 @@ class EmbeddedCall:
                         break
         except GrammarRefused as error:
             assert wire.constraint is not None
-            param = wire.constraint.param
-            raise InvalidRequest(f"{param}: this model cannot be held to the schema: {error}", param=param) from error
+            param, why = await self._at_fault(wire.constraint, error)
+            raise InvalidRequest(f"{param}: this model cannot be held to the schema: {why}", param=param) from error
         for event in reply.finish():
             yield event
 
     async def _body(self, tokens: list[int]) -> dict[str, object]:
         body: dict[str, object] = {"prompt": tokens, "return_progress": True}
         if self._wire.constraint is not None:
-            grammar = self._runtime.grammar(self._wire.constraint.schema)
-            await self._runtime.check_grammar(grammar)
-            body["grammar"] = grammar
+            body["grammar"] = await self._grammar(self._wire.constraint)
+        elif self._wire.prompt.space:
+            body["grammar"] = grammar_beginning_with(self._wire.prompt.space)
         return body | dict(self._wire.parameters)
+
+    async def _grammar(self, constraint: Constraint) -> str:
+        grammar = self._runtime.grammar(constraint.schema)
+        await self._runtime.check_grammar(grammar)
+        return grammar
+
+    async def _at_fault(self, constraint: Constraint, error: GrammarRefused) -> tuple[str, GrammarRefused]:
+        """The field whose schema is refused, and why: the first part that is refused by itself, else the whole."""
+        for part in constraint.parts:
+            try:
+                await self._grammar(part)
+            except GrammarRefused as refused:
+                return part.param, refused
+        return constraint.param, error
 
 
 async def _tokenize(runtime: Runtime, prompt: WirePrompt) -> list[int]:

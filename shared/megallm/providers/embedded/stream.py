@@ -15,6 +15,7 @@ from megallm.providers.embedded.call_parsing import (
     Fragment,
     Text,
 )
+from megallm.providers.embedded.fences import JsonFence
 from megallm.providers.embedded.wire import Wire
 
 
@@ -43,6 +44,7 @@ class ReplyStream:
         self._matcher = StopMatcher(wire.stop_sequences)
         self._parser = _parser(wire)
         self._primer = wire.primer
+        self._space = wire.prompt.space
         self._started = self._final = False
         self._cached_tokens = self._output_tokens = 0
         self._stop_type = ""
@@ -58,7 +60,7 @@ class ReplyStream:
             self._started = True
             events += self._builder.start(self._usage(0))
             events += self._fragments(self._parser.feed(self._primer))
-        events += self._fragments(self._parser.feed(chunk.get("content", "")))
+        events += self._fragments(self._parser.feed(self._without_space(chunk.get("content", ""))))
         if chunk.get("stop"):
             self._final = True
             self._stop_type = chunk.get("stop_type", "")
@@ -80,6 +82,13 @@ class ReplyStream:
             events += self._builder.text(self._matcher.flush())
         matched = self._matcher.matched
         return events + self._builder.finish(self._stop_reason(), self.usage, stop_sequence=matched)
+
+    def _without_space(self, content: str) -> str:
+        """The text without the space that the prefill already ended in."""
+        if not content:
+            return ""
+        space, self._space = self._space, ""
+        return content.removeprefix(space)
 
     def _fragments(self, fragments: list[Fragment]) -> list[Event]:
         events: list[Event] = []
@@ -113,10 +122,10 @@ class ReplyStream:
         )
 
 
-def _parser(wire: Wire) -> PlainText | ForcedCall | ChosenCalls:
+def _parser(wire: Wire) -> PlainText | JsonFence | ForcedCall | ChosenCalls:
     match wire.calls:
         case "none":
-            return PlainText()
+            return JsonFence() if wire.unfence else PlainText()
         case "chosen":
             return ChosenCalls(wire.tool_names, parallel=wire.parallel)
         case "forced":

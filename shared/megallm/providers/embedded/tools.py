@@ -5,7 +5,7 @@ the instructions. Knows nothing of events or of llama.cpp.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from megallm.messages.requests import Tool
@@ -123,17 +123,43 @@ def _close(schema: object) -> object:
     return closed
 
 
+_LITERALS = frozenset({"const", "enum", "default", "examples"})
+
+
 def _rebase(schema: object, base: str) -> object:
-    """The schema with its local references pointing below *base*, where it will stand."""
+    """The schema with its local references pointing below *base*, where it will stand.
+
+    Its names for itself and its parts (``$id``, ``$anchor``) go: beside other schemas they would turn the
+    references elsewhere. What pointed to such a part points to its place.
+    """
+    return _moved(schema, base, dict(_anchors(schema, base)))
+
+
+def _moved(schema: object, base: str, anchors: Mapping[str, str]) -> object:
     if isinstance(schema, list):
-        return [_rebase(part, base) for part in schema]
+        return [_moved(part, base, anchors) for part in schema]
     if not isinstance(schema, dict):
         return schema
-    return {
-        key: base + value[1:]
-        if key == "$ref" and isinstance(value, str) and value.startswith("#")
-        else value
-        if key in ("const", "enum", "default", "examples")
-        else _rebase(value, base)
-        for key, value in schema.items()
-    }
+    moved: dict[str, object] = {}
+    for key, value in schema.items():
+        if key in _LITERALS:
+            moved[key] = value
+        elif key == "$ref" and isinstance(value, str) and value.startswith("#"):
+            moved[key] = anchors.get(value, base + value[1:])
+        elif not (key in ("$id", "$anchor") and isinstance(value, str)):  # a property of that name is no string
+            moved[key] = _moved(value, base, anchors)
+    return moved
+
+
+def _anchors(schema: object, path: str) -> Iterator[tuple[str, str]]:
+    """References by name (``#name``), each with the pointer to what it names."""
+    if isinstance(schema, dict):
+        name = schema.get("$anchor")
+        if isinstance(name, str):
+            yield f"#{name}", path
+        for key, value in schema.items():
+            if key not in _LITERALS:
+                yield from _anchors(value, f"{path}/{key.replace('~', '~0').replace('/', '~1')}")
+    elif isinstance(schema, list):
+        for index, part in enumerate(schema):
+            yield from _anchors(part, f"{path}/{index}")

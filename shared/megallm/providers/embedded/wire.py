@@ -21,7 +21,10 @@ from megallm.messages.requests import (
 )
 from megallm.providers.embedded import tools as tool_text
 from megallm.providers.embedded.blocks import Translation, plain
+from megallm.providers.embedded.fences import asks_for_json
+from megallm.providers.embedded.prefill import take_back_space
 from megallm.providers.embedded.prompt import Piece, PromptTurn
+from megallm.providers.embedded.tool_loops import ANSWER_NOW, repeats_itself
 
 # Where the request names none: a small model wanders off at Anthropic's 1.0; its makers say 0.7. The
 # other samplers stay llama.cpp's (top_k 40, top_p 0.95, min_p 0.05), which cut the worst of the tail.
@@ -32,32 +35,42 @@ _HARMLESS = frozenset({"cache_control", "stream"})  # caching changes no answer
 
 @dataclass(frozen=True, slots=True)
 class WirePrompt:
-    """What makes the input: the conversation, and what the gateway puts behind it."""
+    """What makes the input: the conversation, and what the gateway puts behind it.
+
+    ``space`` was taken back from the end of a prefill: the model is to begin with it, the reply is not.
+    """
 
     turns: tuple[PromptTurn, ...]
     suffix: tuple[Piece, ...] = ()
+    space: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Constraint:
-    """A JSON schema that the reply must follow, and the field of the request that asked for it."""
+    """A JSON schema that the reply must follow, and the field of the request that asked for it.
+
+    ``parts`` are those that it was made of, each by itself: they tell which of them is at fault.
+    """
 
     schema: Mapping[str, Any]
     param: str
+    parts: tuple["Constraint", ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Wire:
     """A translated request.
 
-    ``calls`` tells how tool calls come about, ``tool_names`` which are known, and ``primer`` how a
-    forced call began in the prompt: the model writes only the rest.
+    ``unfence`` tells that a reply in a JSON code fence is to come out of it, ``calls`` how tool calls come
+    about, ``tool_names`` which are known, and ``primer`` how a forced call began in the prompt: the model
+    writes only the rest.
     """
 
     prompt: WirePrompt
     parameters: Mapping[str, object]
     stop_sequences: tuple[str, ...]
     constraint: Constraint | None
+    unfence: bool
     calls: Literal["none", "chosen", "forced"]
     tool_names: tuple[str, ...]
     parallel: bool
@@ -97,6 +110,7 @@ def to_wire(call: Call[MessagesRequest]) -> Wire:
         parameters=_parameters(request),
         stop_sequences=tuple(request.stop_sequences or ()),
         constraint=_constraint(request, choice),
+        unfence=asks_for_json("".join(piece.text for piece in plain(request.system))),
         calls="forced" if choice.forced else "chosen" if choice.offered else "none",
         tool_names=tuple(tool.name for tool in choice.offered),
         parallel=choice.parallel,
@@ -127,7 +141,14 @@ def _prompt(request: TokenCountRequest, choice: _Choice, translation: Translatio
     if not turns:
         raise InvalidRequest("messages: there is nothing to answer", param="messages")
     if not choice.forced:
-        return WirePrompt(tuple(turns))
+        if choice.offered and repeats_itself(request.messages):
+            turns[-1] = PromptTurn("user", (*turns[-1].pieces, Piece(f"\n{ANSWER_NOW}", markup=True)))
+        # A grammar that knows no space at its beginning keeps the model from repeating it.
+        is_bound = request.output_config is not None and request.output_config.format is not None
+        space = ""
+        if turns[-1].role == "assistant" and not is_bound:
+            turns[-1], space = take_back_space(turns[-1])
+        return WirePrompt(tuple(turns), space=space)
     opened = f"\n{tool_text.CALL_OPEN}\n" if turns[-1].role == "assistant" else f"{tool_text.CALL_OPEN}\n"
     return WirePrompt(tuple(turns), (Piece(opened, markup=True), Piece(_primer(choice))))
 
@@ -171,14 +192,22 @@ def _constraint(request: MessagesRequest, choice: _Choice) -> Constraint | None:
     if choice.only is not None:
         return Constraint(tool_text.arguments_schema(choice.only), choice.param)
     if choice.forced:
-        return Constraint(tool_text.any_call_schema(choice.offered), choice.param)
+        return Constraint(tool_text.any_call_schema(choice.offered), choice.param, _parts(choice))
     wanted = request.output_config.format if request.output_config is not None else None
     if wanted is None:
         return None
     param = "output_config.format.schema"
-    if choice.offered:
-        return Constraint(tool_text.any_call_schema(choice.offered, wanted.json_schema), param)
-    return Constraint(tool_text.closed_schema(wanted.json_schema), param)
+    format_ = Constraint(tool_text.closed_schema(wanted.json_schema), param)
+    if not choice.offered:
+        return format_
+    return Constraint(tool_text.any_call_schema(choice.offered, wanted.json_schema), param, (*_parts(choice), format_))
+
+
+def _parts(choice: _Choice) -> tuple[Constraint, ...]:
+    return tuple(
+        Constraint(tool_text.arguments_schema(tool), f"tools.{index}.input_schema")
+        for index, tool in enumerate(choice.offered)
+    )
 
 
 def _adaptations(call: Call[MessagesRequest], choice: _Choice) -> Sequence[Adaptation]:
