@@ -7,7 +7,7 @@ from megallm.messages.conversation import Turn, turns
 from megallm.messages.requests import Message
 from megallm.providers.embedded.tools import compact
 
-# Told after every result, it also ends chains that need another call; figures in docs/decisions.md.
+# Told after every result, it would end chains that need another call; figures in docs/decisions.md.
 ANSWER_NOW = "Answer my question with this result."
 
 
