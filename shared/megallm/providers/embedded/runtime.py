@@ -30,8 +30,9 @@ from megallm.providers.embedded.prompt import Piece, PromptTurn
 
 # Cells for 16k tokens a slot are 0.9 GB with the default model; its whole 32k would double that.
 MAX_DEFAULT_CONTEXT_TOKENS = 16_384
-# A cancelled call ends with its batch, 4.6 s with the default model on two busy cores. It reads 1,500 tokens at 28.8
-# tokens/s in batches of 256, at 28.1 (98 %) in 128 and at 24.8 (86 %) in 64: the best of two runs each.
+# A cancelled call ends with its batch: some 5 s at the default model's 25 tokens/s, half of what 256 take. In five
+# rounds on two busy cores (2 of 1,500 tokens, 3 of 512), 128 read at 0.84 to 1.06 of the speed of 256, 0.95 on average;
+# 64 at 0.84 to 1.05, 0.96 on average: no difference that stands out of the noise.
 _BATCH_TOKENS = 128
 _REMEMBERED = 256
 _NO_JSON = "z"
