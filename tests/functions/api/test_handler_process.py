@@ -120,4 +120,8 @@ def test_no_variable_switches_keys_off(function: Function, name: str) -> None:
     answers, done = function.invoke([hello("http_v2", None)], {name: "1"})
 
     assert (answers, done.returncode) == ([], 1)
-    assert done.stderr.rstrip().splitlines()[-1].startswith(f"megallm.settings.BrokenSettings: {name}: ")
+    assert (
+        done.stderr.rstrip()
+        .splitlines()[-1]
+        .startswith(f"megallm.settings.BrokenSettings: {name} is an unknown setting")
+    )
