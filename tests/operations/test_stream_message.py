@@ -16,7 +16,7 @@ from megallm.operations.prepare_call import Sender
 from megallm.operations.stream_message import Patience, StreamAnswer, stream_message
 from megallm.operations.trace import Trace
 from megallm.settings import Settings
-from tests.fakes import Cancelled, Pause, RecordingLimiter, ScriptedProvider, gateway, text_reply
+from tests.fakes import Cancelled, Pause, RecordingLimiter, ScriptedProvider, Step, gateway, text_reply
 
 CALLER = Caller("abcdefgh", "basic")
 REQUEST = MessagesRequest.model_validate(
@@ -158,9 +158,20 @@ def test_a_providers_own_timeout_is_not_the_deadline() -> None:
         asyncio.run(stream.read())
 
 
-def test_closing_right_after_the_end_still_settles() -> None:
-    """SDKs close a stream when they have read message_stop: the settlement is not cut short."""
-    stream = Stream(ScriptedProvider(text_reply("a")))
+@pytest.mark.parametrize("late", [UpstreamFailed("late"), Cancelled()])
+def test_what_fails_after_the_end_is_no_error_of_the_reply(late: Step) -> None:
+    """Nothing follows message_stop (C25), and the log does not call the reply failed."""
+    stream = Stream(ScriptedProvider([*text_reply("a"), late]))
+
+    body = asyncio.run(stream.read())
+
+    assert (body, stream.trace.error_type) == (stream.frames(text_reply("a")), None)
+
+
+@pytest.mark.parametrize("after", [[], [Pause()]], ids=["ended", "lingers"])
+def test_closing_right_after_the_end_still_settles(after: list[Step]) -> None:
+    """SDKs close a stream when they have read message_stop: the settlement is not cut short, nor is it a failure."""
+    stream = Stream(ScriptedProvider([*text_reply("a"), *after]))
 
     async def work() -> None:
         answer = await stream.open()
@@ -171,7 +182,7 @@ def test_closing_right_after_the_end_still_settles() -> None:
 
     run(work)
 
-    assert stream.limiter.settled == [USAGE]
+    assert (stream.limiter.settled, stream.trace.error_type) == ([USAGE], None)
 
 
 def test_a_stream_cut_off_anywhere_ends_in_an_error() -> None:
@@ -245,7 +256,7 @@ def test_closing_ends_the_upstream_call_and_settles(started: bool) -> None:
     run(work)
 
     assert (stream.provider.cancelled, stream.provider.running) == (1, 0)
-    assert stream.limiter.settled == [Usage(input_tokens=7)]
+    assert (stream.limiter.settled, stream.trace.error_type) == ([Usage(input_tokens=7)], None)
 
 
 def test_cancelling_before_the_first_event_ends_the_upstream_call() -> None:

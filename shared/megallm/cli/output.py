@@ -13,7 +13,6 @@ from rich.table import Table
 from rich.text import Text
 
 FAILED = 1
-INTERRUPTED = 130
 _UNBOUNDED_COLUMNS = 100_000
 
 Json = Annotated[

@@ -78,9 +78,6 @@ class ToolChoiceNone(Shape):
     type: Literal["none"]
 
 
-ToolChoice = ToolChoiceAuto | ToolChoiceAny | ToolChoiceTool | ToolChoiceNone
-
-
 class ThinkingConfig(Shape):
     """Whether and how much the model thinks first."""
 

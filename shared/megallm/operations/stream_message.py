@@ -103,7 +103,7 @@ class _Reader:
         self._ready_bytes = 0
         self._changed = asyncio.Event()
         self._drained = asyncio.Event()
-        self._started = self._whole = False
+        self._started = self._whole = self._closing = False
         self.delivered = False
         self._failure: GatewayError | None = None
         self._task = asyncio.get_running_loop().create_task(self._read())
@@ -130,11 +130,12 @@ class _Reader:
                 break
             elif not await self._wait(ping_seconds):
                 yield PING
-        if self._failure is not None:
+        if self._failure is not None and not self._whole:  # nothing can spoil what message_stop has ended (C25)
             yield encode_error(self._failure, self._trace.request_id)
 
     async def aclose(self) -> None:
         """Ends the upstream call, if it still runs, and waits until it is settled."""
+        self._closing = True
         self._task.cancel()
         await asyncio.wait([self._task])
 
@@ -164,8 +165,9 @@ class _Reader:
         except GatewayError as error:
             self._failure = error
         except asyncio.CancelledError:
-            # Whoever cancels, be it something inside the provider: a stream must not look whole that is not.
-            self._failure = UpstreamFailed(_BROKEN_OFF)
+            # If we are not the ones who cancel, the provider is: a stream must not look whole that is not.
+            if not self._closing:
+                self._failure = UpstreamFailed(_BROKEN_OFF)
             raise
         except Exception as error:  # noqa: BLE001  the response has begun: only this task can still tell
             log("crash", {"request_id": trace.request_id}, error=error)
@@ -173,7 +175,7 @@ class _Reader:
         finally:
             trace.upstream_ms = (time.perf_counter() - began) * 1000
             trace.usage = self._prepared.usage
-            if self._failure is not None:
+            if self._failure is not None and not self._whole:
                 trace.error_type = self._failure.type
             # A callback, since the task is not done before this block ends.
             self._task.add_done_callback(lambda _: self._changed.set())
