@@ -11,7 +11,17 @@ from megallm.keys import Caller, KeyRecord, hash_of
 from megallm.limits.unlimited import Unlimited
 from megallm.messages.builder import BlockBuilder
 from megallm.messages.calls import Adaptation, Call
-from megallm.messages.events import Event, MessageDelta, MessageStart, Reply, StopReason, TextDelta, Usage
+from megallm.messages.events import (
+    Event,
+    MessageDelta,
+    MessageStart,
+    Relayed,
+    Reply,
+    StopReason,
+    StreamEvent,
+    TextDelta,
+    Usage,
+)
 from megallm.messages.fold import fold
 from megallm.messages.requests import MessagesRequest, TokenCountRequest
 from megallm.operations.gateway import Gateway
@@ -86,7 +96,7 @@ class Cancelled:
     """A point of a script at which something that the upstream waits for is cancelled."""
 
 
-Step = Event | Pause | Cancelled | GatewayError | Exception
+Step = StreamEvent | Pause | Cancelled | GatewayError | Exception
 
 
 SMALL_USAGE = Usage(input_tokens=7, output_tokens=3)
@@ -120,7 +130,7 @@ class ScriptedProvider:
         self.cancelled = 0
         self.closed = False
 
-    def prepare(self, call: Call[MessagesRequest]) -> "_ScriptedCall":
+    async def prepare(self, call: Call[MessagesRequest]) -> "_ScriptedCall":
         self.calls.append(call)
         script = self.script(call) if callable(self.script) else self.script
         return _ScriptedCall(self, script)
@@ -140,9 +150,9 @@ class _ScriptedCall:
         self.usage: Usage | None = None
 
     async def create(self) -> Reply:
-        return fold([event async for event in self.stream()])
+        return fold([event async for event in self.stream() if not isinstance(event, Relayed)])
 
-    def _count(self, event: Event) -> None:
+    def _count(self, event: StreamEvent) -> None:
         """A delta counts as a token, until the script says how many there were."""
         match event:
             case MessageStart(usage=usage) | MessageDelta(usage=usage):
@@ -152,7 +162,7 @@ class _ScriptedCall:
             case _:
                 pass
 
-    async def stream(self) -> AsyncGenerator[Event, None]:
+    async def stream(self) -> AsyncGenerator[StreamEvent, None]:
         self._provider.played += 1
         self._provider.running += 1
         try:

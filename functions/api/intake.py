@@ -10,8 +10,9 @@ from functions.api.disconnect import ClientGone
 from functions.api.edge import trace_of
 from megallm.errors import InvalidRequest, NotAuthenticated, RequestTooLarge, clip
 from megallm.keys import Caller
+from megallm.messages.calls import ApiVersion
 from megallm.operations.gateway import Gateway
-from megallm.operations.prepare_call import ApiVersion, Sender
+from megallm.operations.prepare_call import Sender
 from megallm.operations.stream_message import Patience
 
 KNOWN_VERSIONS: tuple[ApiVersion, ...] = get_args(ApiVersion)

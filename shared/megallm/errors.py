@@ -11,6 +11,7 @@
     │   └── RateLimited            429 rate_limit_error
     ├── UpstreamError          the provider behind the gateway is at fault
     │   ├── UpstreamFailed         500 api_error
+    │   ├── UpstreamMisconfigured  500 api_error: it refuses our key, or does not know our model
     │   ├── UpstreamTimedOut       504 timeout_error
     │   └── UpstreamOverloaded     529 overloaded_error
     └── InternalError          500 api_error: our own fault
@@ -111,6 +112,12 @@ class UpstreamError(GatewayError):
 
 class UpstreamFailed(UpstreamError):
     """The upstream refused, broke off or sent what cannot be read."""
+
+
+class UpstreamMisconfigured(UpstreamError):
+    """The upstream refuses what the operator configured: the key, the model, the path. Not the caller's business."""
+
+    retryable = False
 
 
 class UpstreamTimedOut(UpstreamError):

@@ -1,11 +1,14 @@
 """One call to an upstream: the request, what the chosen route says about it, and what was adapted for it."""
 
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 
+from megallm.messages.compatibility import EVERYTHING, Takes
 from megallm.messages.requests import TokenCountRequest
 
 RequestT = TypeVar("RequestT", bound=TokenCountRequest, covariant=True)
+
+ApiVersion = Literal["2023-06-01", "2026-10-21"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +27,17 @@ class Adaptation:
 class Call(Generic[RequestT]):
     """What a provider needs to answer one request.
 
-    ``upstream_model`` is the upstream's own name of the model, ``betas`` are the flags of the
-    ``anthropic-beta`` header, in their order and without repetition.
+    ``upstream_model`` is the upstream's own name of the model; ``betas`` are the flags of the ``anthropic-beta``
+    header, in their order and without repetition; ``body`` is the request's JSON as it came, which a native upstream
+    gets as it is; ``takes`` is the route's table; ``context_tokens`` and ``max_output_tokens`` are the catalogue's,
+    None where it does not know.
     """
 
     request: RequestT
     upstream_model: str
     betas: tuple[str, ...] = ()
+    body: bytes = b""
+    version: ApiVersion = "2023-06-01"
+    takes: Takes = EVERYTHING
+    context_tokens: int | None = None
+    max_output_tokens: int | None = None

@@ -2,10 +2,11 @@
 
 Providers yield these; ``sse`` writes them, ``fold`` turns them into a ``Reply``. The message id
 and the model's public name are not in them: they belong to the request, not to the upstream.
+A native upstream's own objects ride along as ``native``, so that fields which we do not know survive.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 StopReason = Literal[
@@ -23,13 +24,17 @@ JsonObject = Mapping[str, object]
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one call. ``input_tokens`` excludes what was read from or written to a cache."""
+    """Tokens of one call. ``input_tokens`` excludes what was read from or written to a cache.
+
+    ``native`` is the usage object of an upstream that speaks our own format; the numbers here stand over its.
+    """
 
     input_tokens: int = 0
     output_tokens: int = 0
     cache_read_input_tokens: int = 0
     cache_creation_input_tokens: int = 0
     thinking_tokens: int = 0
+    native: JsonObject | None = None
 
     @property
     def prompt_tokens(self) -> int:
@@ -39,9 +44,10 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class MessageStart:
-    """The reply begins. ``usage`` carries the input tokens, an estimate if need be."""
+    """The reply begins. ``usage`` has the input tokens, estimated if need be; ``native`` is the upstream's message."""
 
     usage: Usage
+    native: JsonObject | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +99,13 @@ class BlockStop:
 
 @dataclass(frozen=True, slots=True)
 class MessageDelta:
-    """Why the reply ended, and its final usage."""
+    """Why the reply ended, and its final usage; ``native`` is the upstream's event."""
 
     stop_reason: StopReason
     usage: Usage
     stop_sequence: str | None = None
     stop_details: JsonObject | None = None
+    native: JsonObject | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +127,22 @@ Event = (
 
 
 @dataclass(frozen=True, slots=True)
+class Relayed:
+    """A frame of a native upstream between message_start and message_delta, as it goes over the wire, unread."""
+
+    frame: bytes
+
+
+StreamEvent = Event | Relayed
+
+
+@dataclass(frozen=True, slots=True)
 class Reply:
-    """A whole reply. ``content`` holds content blocks as they go over the wire."""
+    """A whole reply. ``content`` holds content blocks as they go over the wire; ``native`` the upstream's message."""
 
     content: tuple[JsonObject, ...]
     stop_reason: StopReason
     usage: Usage
     stop_sequence: str | None = None
-    stop_details: JsonObject | None = field(default=None)
+    stop_details: JsonObject | None = None
+    native: JsonObject | None = None

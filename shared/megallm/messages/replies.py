@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 
-from megallm.messages.events import Reply, Usage
+from megallm.messages.events import MessageDelta, MessageStart, Reply, Usage
 
 
 def reply_to_wire(reply: Reply, message_id: str, model: str) -> dict[str, object]:
     """The body of a successful ``POST /v1/messages``. *model* is the id that the client sent."""
     message: dict[str, object] = {
+        **(reply.native or {}),
         "id": message_id,
         "type": "message",
         "role": "assistant",
@@ -22,11 +23,12 @@ def reply_to_wire(reply: Reply, message_id: str, model: str) -> dict[str, object
     return message
 
 
-def message_start_to_wire(message_id: str, model: str, usage: Usage) -> dict[str, object]:
+def message_start_to_wire(message_id: str, model: str, start: MessageStart) -> dict[str, object]:
     """The first event of a stream: the message with everything still open."""
     return {
         "type": "message_start",
         "message": {
+            **(start.native or {}),
             "id": message_id,
             "type": "message",
             "role": "assistant",
@@ -34,14 +36,29 @@ def message_start_to_wire(message_id: str, model: str, usage: Usage) -> dict[str
             "content": [],
             "stop_reason": None,
             "stop_sequence": None,
-            "usage": usage_to_wire(usage),
+            "usage": usage_to_wire(start.usage),
         },
     }
+
+
+def message_delta_to_wire(event: MessageDelta) -> dict[str, object]:
+    """The event that tells why the reply ended, and what it used."""
+    native = event.native or {}
+    native_delta = native.get("delta")
+    delta: dict[str, object] = {
+        **(native_delta if isinstance(native_delta, dict) else {}),
+        "stop_reason": event.stop_reason,
+        "stop_sequence": event.stop_sequence,
+    }
+    if event.stop_details is not None:
+        delta["stop_details"] = event.stop_details
+    return {**native, "type": "message_delta", "delta": delta, "usage": usage_to_wire(event.usage)}
 
 
 def usage_to_wire(usage: Usage) -> Mapping[str, object]:
     """Anthropic's names, and the three of the MegaLLM documentation, which count cached input too."""
     wire: dict[str, object] = {
+        **(usage.native or {}),
         "input_tokens": usage.input_tokens,
         "cache_creation_input_tokens": usage.cache_creation_input_tokens,
         "cache_read_input_tokens": usage.cache_read_input_tokens,

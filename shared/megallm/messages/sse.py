@@ -14,16 +14,17 @@ from megallm.errors import GatewayError, UpstreamFailed, envelope
 from megallm.messages.events import (
     BlockStart,
     BlockStop,
-    Event,
     InputJsonDelta,
     MessageDelta,
     MessageStart,
     MessageStop,
+    Relayed,
     SignatureDelta,
+    StreamEvent,
     TextDelta,
     ThinkingDelta,
 )
-from megallm.messages.replies import message_start_to_wire, usage_to_wire
+from megallm.messages.replies import message_delta_to_wire, message_start_to_wire
 
 MAX_LINE_BYTES = 16 * 1024 * 1024
 _MARK = b"\xef\xbb\xbf"  # the byte-order mark
@@ -39,9 +40,11 @@ _INPUT_JSON_DELTA = _DELTA_HEAD + b'{"type":"input_json_delta","partial_json":%b
 _THINKING_DELTA = _DELTA_HEAD + b'{"type":"thinking_delta","thinking":%b}}\n\n'
 
 
-def encode(event: Event, message_id: str, model: str) -> bytes:
+def encode(event: StreamEvent, message_id: str, model: str) -> bytes:
     """One frame, with ``event:`` and a ``data:`` whose ``type`` is the same (C25)."""
     match event:
+        case Relayed():
+            return event.frame
         case TextDelta():
             return _TEXT_DELTA % (event.index, to_json(event.text))
         case InputJsonDelta():
@@ -53,12 +56,9 @@ def encode(event: Event, message_id: str, model: str) -> bytes:
         case BlockStop():
             return b'event: content_block_stop\ndata: {"type":"content_block_stop","index":%d}\n\n' % event.index
         case MessageStart():
-            return frame(message_start_to_wire(message_id, model, event.usage))
+            return frame(message_start_to_wire(message_id, model, event))
         case MessageDelta():
-            delta: dict[str, object] = {"stop_reason": event.stop_reason, "stop_sequence": event.stop_sequence}
-            if event.stop_details is not None:
-                delta["stop_details"] = event.stop_details
-            return frame({"type": "message_delta", "delta": delta, "usage": usage_to_wire(event.usage)})
+            return frame(message_delta_to_wire(event))
         case MessageStop():
             return MESSAGE_STOP
         case SignatureDelta():

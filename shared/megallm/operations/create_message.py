@@ -32,7 +32,7 @@ async def create_message(
     gateway: Gateway, caller: Caller, request: MessagesRequest, sender: Sender, trace: Trace, body_bytes: int
 ) -> Answer:
     """The reply in the SDK's ``Message`` shape. Raises GatewayError; cancelling it ends the upstream call."""
-    ready = prepare_call(gateway, request, sender, trace)
+    ready = await prepare_call(gateway, request, sender, trace)
     admission = await gateway.limiter.admit(caller, estimate_input_tokens(body_bytes))
     started = time.perf_counter()
     try:

@@ -5,12 +5,12 @@ from typing import Protocol, runtime_checkable
 
 from megallm.keys import Caller, KeyRecord
 from megallm.messages.calls import Adaptation, Call
-from megallm.messages.events import Event, Reply, Usage
+from megallm.messages.events import Reply, StreamEvent, Usage
 from megallm.messages.requests import MessagesRequest, TokenCountRequest
 
 
 class PreparedCall(Protocol):
-    """A call translated for its upstream, not yet sent. Either method may be used, once."""
+    """A call translated for its upstream, not yet sent. Either method may be used; again only after it failed."""
 
     @property
     def adaptations(self) -> tuple[Adaptation, ...]:
@@ -23,7 +23,7 @@ class PreparedCall(Protocol):
     async def create(self) -> Reply:
         """Sends the call and gives the whole reply. Raises GatewayError; cancelling it ends the upstream call."""
 
-    def stream(self) -> AsyncGenerator[Event, None]:
+    def stream(self) -> AsyncGenerator[StreamEvent, None]:
         """Sends the call when first advanced. Raises GatewayError in place of the events that never came.
 
         Closing or cancelling the generator ends the upstream call.
@@ -33,8 +33,11 @@ class PreparedCall(Protocol):
 class Provider(Protocol):
     """One kind of upstream."""
 
-    def prepare(self, call: Call[MessagesRequest]) -> PreparedCall:
-        """Translates without I/O. Raises InvalidRequest, naming the field, for what cannot be honoured at all."""
+    async def prepare(self, call: Call[MessagesRequest]) -> PreparedCall:
+        """Translates; reads no more than what that needs: the signing secret, images that it is allowed to fetch.
+
+        Raises InvalidRequest, naming the field, for what cannot be honoured at all.
+        """
 
     async def count_tokens(self, call: Call[TokenCountRequest]) -> int:
         """The input tokens of the request: system, tools and conversation."""

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 from megallm.errors import InvalidRequest
 from megallm.messages.adaptations import HEADER, header_value
-from megallm.messages.calls import Adaptation, Call
+from megallm.messages.calls import Adaptation, ApiVersion, Call
 from megallm.messages.conversation import check_tool_pairs
 from megallm.messages.requests import MessagesRequest, TokenCountRequest
 from megallm.operations.deadline import Deadline
@@ -15,8 +15,6 @@ from megallm.operations.ports import PreparedCall, Provider
 from megallm.operations.trace import Trace
 
 RequestT = TypeVar("RequestT", bound=TokenCountRequest)
-
-ApiVersion = Literal["2023-06-01", "2026-10-21"]
 
 # What Anthropic's own API no longer takes from this version on.
 _REMOVED_IN_2026 = ("temperature", "top_p", "top_k")
@@ -38,7 +36,7 @@ class Ready:
     headers: Mapping[str, str]
 
 
-def prepare_call(gateway: Gateway, request: MessagesRequest, sender: Sender, trace: Trace) -> Ready:
+async def prepare_call(gateway: Gateway, request: MessagesRequest, sender: Sender, trace: Trace) -> Ready:
     """Decides everything that can be decided without the upstream. Raises CallerError."""
     _check(request)
     if gateway.settings.strict and sender.version != "2023-06-01":
@@ -46,7 +44,7 @@ def prepare_call(gateway: Gateway, request: MessagesRequest, sender: Sender, tra
             if getattr(request, field) is not None:
                 raise InvalidRequest(f"{field}: Extra inputs are not permitted", param=field)
     provider, call = _route(gateway, request, sender, trace)
-    prepared = provider.prepare(call)
+    prepared = await provider.prepare(call)
     headers = {"megallm-route": trace.route or ""}
     if prepared.adaptations:
         if gateway.settings.strict:

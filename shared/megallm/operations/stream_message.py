@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from megallm.errors import GatewayError, InternalError, UpstreamFailed
 from megallm.identifiers import new_message_id
 from megallm.keys import Caller
-from megallm.messages.events import Event, MessageDelta, MessageStart, MessageStop, Usage
+from megallm.messages.events import MessageDelta, MessageStart, MessageStop, StreamEvent, Usage
 from megallm.messages.requests import MessagesRequest
 from megallm.messages.sse import PING, encode, encode_error
 from megallm.operations.create_message import estimate_input_tokens
@@ -64,7 +64,7 @@ async def stream_message(
 
     Raises GatewayError where the upstream fails before that, so that it becomes a real status.
     """
-    ready = prepare_call(gateway, request, sender, trace)
+    ready = await prepare_call(gateway, request, sender, trace)
     estimate = estimate_input_tokens(body_bytes)
     admission = await gateway.limiter.admit(caller, estimate)
     trace.message_id = new_message_id()
@@ -150,7 +150,7 @@ class _Reader:
                 return False
         return True
 
-    def _put(self, event: Event) -> None:
+    def _put(self, event: StreamEvent) -> None:
         frame = encode(event, self._message_id, self._model)
         self._ready.append(frame)
         self._ready_bytes += len(frame)

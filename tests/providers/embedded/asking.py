@@ -44,8 +44,13 @@ def call_of(content: object = "Hello", **fields: object) -> Call[MessagesRequest
 
 
 def prepared(provider: EmbeddedProvider, content: object = "Hello", **fields: object) -> EmbeddedCall:
-    """The call, translated."""
-    return provider.prepare(call_of(content, **fields))
+    """The call, translated; inside a running loop too, since this provider has nothing to wait for."""
+    try:
+        provider.prepare(call_of(content, **fields)).send(None)
+    except StopIteration as done:
+        call: EmbeddedCall = done.value
+        return call
+    raise AssertionError("the embedded provider waited")
 
 
 def ask(provider: EmbeddedProvider, content: object = "Hello", **fields: object) -> Reply:
@@ -57,7 +62,8 @@ def stream(provider: EmbeddedProvider, content: object = "Hello", **fields: obje
     """All events of the reply."""
 
     async def collect() -> list[Event]:
-        async with aclosing(prepared(provider, content, **fields).stream()) as events:
+        call = await provider.prepare(call_of(content, **fields))
+        async with aclosing(call.stream()) as events:
             return [event async for event in events]
 
     return asyncio.run(collect())

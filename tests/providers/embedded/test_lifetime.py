@@ -35,7 +35,7 @@ async def main():
         "model": "m", "max_tokens": 5000, "messages": [{"role": "user", "content": "Count"}],
         "output_config": {"format": endless}})
     count = 0
-    async for event in provider.prepare(Call(request, "tiny")).stream():
+    async for event in (await provider.prepare(Call(request, "tiny"))).stream():
         count += 1
         if count == 5:
             print("generating", flush=True)

@@ -54,7 +54,7 @@ class EmbeddedProvider:
         """Loads the model now rather than with the first call. Raises EmbeddedUnavailable."""
         await asyncio.to_thread(self._runtime.load)
 
-    def prepare(self, call: Call[MessagesRequest]) -> "EmbeddedCall":
+    async def prepare(self, call: Call[MessagesRequest]) -> "EmbeddedCall":
         """Translates. Raises InvalidRequest for what a small text model cannot do."""
         return EmbeddedCall(self._runtime, to_wire(call), self._new_tool_id)
 

@@ -1,0 +1,1 @@
+"""Upstreams that speak the Messages API themselves: the request passes as it came, and so does the reply."""

@@ -1,0 +1,1 @@
+"""Amazon Bedrock: InvokeModel for Claude models, Converse for the others."""
