@@ -5,6 +5,10 @@ PORT ?= 4141
 MODEL ?= default
 # As variables of the shell their text is not code: a path may have spaces and quotes.
 export PORT MODEL
+# A catalogue of your own, which says who answers for which model.
+ifdef CATALOG
+export MEGALLM_CATALOG := $(CATALOG)
+endif
 
 VENV := .venv
 BOOTSTRAP = command -v $(PYTHON) >/dev/null || { echo '$(PYTHON) is not on this machine: install Python 3.11 or newer, or say PYTHON=/path/to/python'; exit 1; }; \
@@ -16,7 +20,7 @@ BOOTSTRAP = command -v $(PYTHON) >/dev/null || { echo '$(PYTHON) is not on this 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
 	@echo
-	@echo '  Variables: PORT=4141  MODEL=default|tiny|/path/to/file.gguf  PYTHON=python3'
+	@echo '  Variables: PORT=4141  MODEL=default|tiny|/path/to/file.gguf  CATALOG=/path/to/catalogue.toml  PYTHON=python3'
 
 run: ## Start the gateway, a local AWS and a model on this machine
 	@$(BOOTSTRAP) run
@@ -32,8 +36,11 @@ check: dev-environment ## The fast part of it, for the working day
 test-go: dev-environment ## Run the README's Go snippet; needs Go
 	@$(VENV)/bin/pytest -q tests/readme/go_snippet.py
 
-bench: dev-environment ## Measure the speed beside its targets
-	@$(BOOTSTRAP) venv .venv-litellm requirements/litellm.txt || echo 'LiteLLM cannot be installed here: its row will be missing.'
+bench: dev-environment ## Measure the speed beside its targets, and beside other gateways
+	@for peer in ant2oai litellm rolter; do \
+		$(BOOTSTRAP) venv .venv-$$peer requirements/$$peer.txt || echo "$$peer cannot be installed here: it will be missing."; \
+	done
+	@$(VENV)/bin/python -m tests.benchmarks.router.install || echo 'claude-code-router cannot be installed here: it will be missing.'
 	@$(VENV)/bin/python -m tests.benchmarks
 
 update: dev-environment ## Compile all pins anew, of what is at least a week old

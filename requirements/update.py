@@ -22,8 +22,10 @@ SOURCES: dict[str, tuple[list[str], str]] = {
     "local.txt": (["pyproject.toml", "--extra", "local"], ""),
     "dev.txt": (["pyproject.toml", "--extra", "local", "--group", "dev"], ""),
     "sdk-old.txt": (["-"], "anthropic==0.116.*\n"),
-    # Only for `make bench`: the peer whose requests per second stand in the table.
+    # Only for `make bench`: the peers whose requests per second stand in the table.
+    "ant2oai.txt": (["-"], "ant2oai\n"),
     "litellm.txt": (["-"], "litellm[proxy]\n"),
+    "rolter.txt": (["-"], "rolter\n"),
 }
 
 

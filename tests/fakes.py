@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from megallm.catalog.models import Catalog, parse
+from megallm.catalog.file_format import parse
+from megallm.catalog.models import Catalog
 from megallm.composition import assemble
 from megallm.errors import GatewayError
-from megallm.keys import Caller, KeyRecord, hash_of
+from megallm.keys import Caller, KeyRecord, Limits, Tier, hash_of
 from megallm.limits.unlimited import Unlimited
 from megallm.messages.builder import BlockBuilder
 from megallm.messages.calls import Adaptation, Call
@@ -26,12 +27,16 @@ from megallm.messages.fold import fold
 from megallm.messages.requests import MessagesRequest, TokenCountRequest
 from megallm.operations.gateway import Gateway
 from megallm.operations.ports import Limiter
+from megallm.operations.retry import RetryPolicy
 from megallm.settings import Settings
 
 KEY = "mega_abcdefgh_" + "s" * 43
 KEY_RECORD = KeyRecord("abcdefgh", hash_of(KEY), "test", "basic", created_at=1_700_000_000)
 
 CATALOG = """
+[providers.scripted]
+kind = "embedded"
+
 [defaults]
 routes = [{ provider = "scripted", model = "upstream-model" }]
 context_tokens = 200000
@@ -80,6 +85,13 @@ class MemoryKeys:
             record = self.records[key_id] = replace(record, revoked_at=at)
         return record
 
+    def set_tier(self, key_id: str, tier: Tier, limits: Limits | None) -> KeyRecord | None:
+        record = self.records.get(key_id)
+        if record is None:
+            return None
+        record = self.records[key_id] = replace(record, tier=tier, limits=limits)
+        return record
+
     def list(self) -> Iterator[KeyRecord]:
         yield from self.records.values()
 
@@ -112,18 +124,22 @@ def text_reply(*pieces: str, usage: Usage = SMALL_USAGE, stop_reason: StopReason
 
 
 class ScriptedProvider:
-    """Plays the same script for every call, and remembers the calls and how they ended."""
+    """Plays the same script for every call, or *then* in turn from the second on; remembers calls and their ends."""
 
     def __init__(
         self,
         script: Sequence[Step] | Callable[[Call[MessagesRequest]], Sequence[Step]] = (),
         *,
+        then: Sequence[Sequence[Step]] = (),
         adaptations: Sequence[Adaptation] = (),
-        tokens: int = 12,
+        tokens: int | GatewayError = 12,
+        refusal: GatewayError | None = None,
     ) -> None:
         self.script = script or text_reply("Hello", ", ", "world")
+        self.then = tuple(then)
         self.adaptations = tuple(adaptations)
         self.tokens = tokens
+        self.refusal = refusal
         self.calls: list[Call[MessagesRequest]] = []
         self.played = 0
         self.running = 0
@@ -132,10 +148,14 @@ class ScriptedProvider:
 
     async def prepare(self, call: Call[MessagesRequest]) -> "_ScriptedCall":
         self.calls.append(call)
+        if self.refusal is not None:
+            raise self.refusal
         script = self.script(call) if callable(self.script) else self.script
         return _ScriptedCall(self, script)
 
     async def count_tokens(self, call: Call[TokenCountRequest]) -> int:
+        if isinstance(self.tokens, GatewayError):
+            raise self.tokens
         return self.tokens
 
     async def aclose(self) -> None:
@@ -163,10 +183,11 @@ class _ScriptedCall:
                 pass
 
     async def stream(self) -> AsyncGenerator[StreamEvent, None]:
+        again = self._provider.then[: self._provider.played][-1:]
         self._provider.played += 1
         self._provider.running += 1
         try:
-            for step in self._script:
+            for step in again[0] if again else self._script:
                 match step:
                     case Pause():
                         step.reached.set()
@@ -204,6 +225,9 @@ class RecordingLimiter:
             await asyncio.sleep(0)
         self.settled.append(usage)
 
+    async def aclose(self) -> None:
+        """Nothing is open."""
+
 
 def gateway(
     provider: ScriptedProvider | None = None,
@@ -211,12 +235,27 @@ def gateway(
     keys: MemoryKeys | None = None,
     settings: Settings | None = None,
     limiter: Limiter | None = None,
+    tries: int = 1,
 ) -> Gateway:
-    """A gateway over the fakes; ``KEY`` opens it."""
-    return assemble(
+    """A gateway over the fakes; ``KEY`` opens it. It tries a call once, unless told otherwise, and never waits."""
+    composed = assemble(
         settings or Settings(),
         keys if keys is not None else MemoryKeys(KEY_RECORD),
         catalog(),
         {"scripted": provider or ScriptedProvider()},
         limiter or Unlimited(),
     )
+    return replace(composed, retry=RetryPolicy(tries=tries, base_seconds=0))
+
+
+def routed_gateway(
+    providers: Mapping[str, ScriptedProvider], *, settings: Settings | None = None, tries: int = 1
+) -> Gateway:
+    """A gateway whose model ``claude-test`` has these providers as its routes, in their order."""
+    routes = ", ".join(f'{{ provider = "{name}", model = "m" }}' for name in providers)
+    tables = "".join(f'[providers.{name}]\nkind = "embedded"\n' for name in providers)
+    text = f'{tables}[[models]]\nid = "claude-test"\ndisplay_name = "Test"\nroutes = [{routes}]\n'
+    composed = assemble(
+        settings or Settings(), MemoryKeys(KEY_RECORD), parse(text, source="tests"), providers, Unlimited()
+    )
+    return replace(composed, retry=RetryPolicy(tries=tries, base_seconds=0))

@@ -5,6 +5,7 @@ from typing import get_args
 
 from starlette.datastructures import Headers
 from starlette.requests import Request
+from starlette.types import Scope
 
 from functions.api.disconnect import ClientGone
 from functions.api.edge import trace_of
@@ -12,7 +13,7 @@ from megallm.errors import InvalidRequest, NotAuthenticated, RequestTooLarge, cl
 from megallm.keys import Caller
 from megallm.messages.calls import ApiVersion
 from megallm.operations.gateway import Gateway
-from megallm.operations.prepare_call import Sender
+from megallm.operations.route_call import Sender
 from megallm.operations.stream_message import Patience
 
 KNOWN_VERSIONS: tuple[ApiVersion, ...] = get_args(ApiVersion)
@@ -72,8 +73,9 @@ class Intake:
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
-def sender(headers: Headers) -> Sender:
-    """Version and betas. Raises InvalidRequest for a version that is not known."""
+def sender(request: Request) -> Sender:
+    """Version, betas and the time there is. Raises InvalidRequest for a version that is not known."""
+    headers = request.headers
     version = headers.get("anthropic-version") or DEFAULT_VERSION
     if version not in KNOWN_VERSIONS:
         raise InvalidRequest(
@@ -81,7 +83,14 @@ def sender(headers: Headers) -> Sender:
             param="anthropic-version",
         )
     betas = [flag.strip() for line in headers.getlist("anthropic-beta") for flag in line.split(",")]
-    return Sender(version, tuple(dict.fromkeys(flag for flag in betas if flag)))
+    return Sender(version, tuple(dict.fromkeys(flag for flag in betas if flag)), _seconds_left(request.scope))
+
+
+def _seconds_left(scope: Scope) -> float | None:
+    """What the Lambda function that we run in has left (Mangum puts its context into the scope); None elsewhere."""
+    context = scope.get("aws.context")
+    milliseconds = getattr(context, "get_remaining_time_in_millis", None)
+    return None if milliseconds is None else milliseconds() / 1000
 
 
 def _key(headers: Headers) -> str | None:

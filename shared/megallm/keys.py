@@ -21,8 +21,24 @@ _FORMAT = re.compile(r"mega_([A-Za-z0-9]{8})_[A-Za-z0-9_-]{43}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """What a key may do: requests and tokens in a minute, and calls at one time."""
+
+    requests_per_minute: int
+    tokens_per_minute: int
+    concurrent: int
+
+
+# What anybody may be given. The limiter spreads large numbers over several items; these take two hundred of them.
+MOST = Limits(requests_per_minute=600_000, tokens_per_minute=10_000_000_000, concurrent=10_000)
+
+
+@dataclass(frozen=True, slots=True)
 class KeyRecord:
-    """What is stored of a key. Times are in seconds since 1970; ``hash`` is hexadecimal."""
+    """What is stored of a key. Times are in seconds since 1970; ``hash`` is hexadecimal.
+
+    ``limits`` are the key's own numbers, in place of its tier's; only an enterprise key has some.
+    """
 
     id: str
     hash: str
@@ -31,14 +47,16 @@ class KeyRecord:
     created_at: int
     expires_at: int | None = None
     revoked_at: int | None = None
+    limits: Limits | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who makes a request."""
+    """Who makes a request. ``limits`` are the numbers of the key's own, where it has some."""
 
     key_id: str
     tier: Tier
+    limits: Limits | None = None
 
 
 def new_key(

@@ -24,7 +24,7 @@ class Settings(BaseModel):
 
     # DynamoDB table of the API keys.
     keys_table: str = "megallm-keys"
-    # The routes: "local" for the catalogue that ships, or the path of a TOML file.
+    # The routes: "local" or "aws" for a catalogue that ships, or the path of a TOML file.
     catalog: str = "local"
     # Refuses whatever would otherwise be adapted, and the fields that Anthropic's own API refuses.
     strict: bool = False
@@ -34,6 +34,13 @@ class Settings(BaseModel):
     key_cache_seconds: Annotated[float, Field(ge=0, le=3600)] = 30.0
     # One upstream call, from the first byte sent to the last byte read.
     upstream_timeout_seconds: Annotated[float, Field(gt=0)] = 600.0
+    # The secret that signs the thinking of translated upstreams: env:NAME, secretsmanager:NAME or ssm:/NAME. Without
+    # one each process makes its own, and drops the thinking that another one signed.
+    signing_secret: Annotated[str, Field(pattern=r"^(env|secretsmanager|ssm):.")] | None = None
+    # Whether images that a request gives by URL may be fetched by the gateway, for upstreams that take only bytes.
+    fetch_image_urls: bool = False
+    # Whether calls to upstreams go through the proxies of the environment (HTTPS_PROXY and the like).
+    use_proxies: bool = False
     # The embedded model's GGUF file, and its threads (default: all cores but one).
     model_path: Path | None = None
     model_threads: Annotated[int, Field(ge=1)] | None = None

@@ -1,17 +1,16 @@
 """The catalogue: what ships, what is refused, how it is paged."""
 
-from pathlib import Path
 from typing import get_args
 
 import pytest
-from anthropic.types import model_param
+from anthropic.types import ModelCapabilities, ModelInfo, model_param
 
+from megallm.catalog.file_format import load, parse
 from megallm.catalog.model_info import page, to_wire
-from megallm.catalog.models import BrokenCatalog, load, parse
 from megallm.errors import InvalidRequest, NotFound
 from tests.fakes import catalog
 
-ROUTE = 'routes = [{ provider = "p", model = "m" }]\n'
+ROUTE = 'routes = [{ provider = "embedded", model = "m" }]\n'
 DOCUMENTED = [
     "claude-opus-4-1-20250805",
     "claude-3.5-sonnet",
@@ -56,37 +55,6 @@ def test_an_unknown_model_is_not_found() -> None:
     assert (caught.value.message, caught.value.param) == ("model: gpt-9", "model")
 
 
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [
-        ("[[models]", "Expected"),
-        ("", "models: Field required"),
-        ('[[models]]\nid = "a"\n' + ROUTE, "models.0.display_name: Field required"),
-        ('[[models]]\nid = "a"\ndisplay_name = "A"\n', "a has no routes"),
-        (('[[models]]\nid = "a"\ndisplay_name = "A"\n' + ROUTE) * 2, "a stands there twice"),
-        (
-            '[[models]]\nid = "a"\ndisplay_name = "A"\nkontext = 1\n' + ROUTE,
-            "models.0.kontext: Extra inputs are not permitted",
-        ),
-    ],
-)
-def test_a_broken_catalogue_is_refused_with_its_file_and_the_reason(tmp_path: Path, text: str, reason: str) -> None:
-    """At start, not at the first request."""
-    file = tmp_path / "models.toml"
-    file.write_text(text)
-
-    with pytest.raises(BrokenCatalog) as caught:
-        load(str(file))
-
-    assert str(caught.value).startswith(f"{file}: {reason}")
-
-
-def test_a_catalogue_that_is_not_there_is_refused() -> None:
-    """With its path."""
-    with pytest.raises(BrokenCatalog, match=r"^/nowhere/models.toml: No such file or directory$"):
-        load("/nowhere/models.toml")
-
-
 def test_an_entry_overrides_the_defaults() -> None:
     """Field by field."""
     text = "[defaults]\ncontext_tokens = 5\n" + ROUTE + '[[models]]\nid = "a"\ndisplay_name = "A"\ncontext_tokens = 7\n'
@@ -114,6 +82,21 @@ TWO = ONE | {
 def test_an_alias_shows_its_model() -> None:
     """With the canonical id."""
     assert to_wire(catalog().find("claude-test")) == TWO
+
+
+def test_capabilities_have_all_keys_of_the_sdks_type() -> None:
+    """Those that the catalogue does not name are false; without any the member is absent, as the SDK allows."""
+    text = '[[models]]\nid = "a"\ndisplay_name = "A"\ncapabilities = ["image_input", "thinking", "effort"]\n' + ROUTE
+
+    info = ModelInfo.model_validate(to_wire(parse(text, source="t").find("a")))
+
+    assert info.capabilities is not None
+    assert set(info.capabilities.model_fields_set) == set(ModelCapabilities.model_fields)
+    assert info.capabilities.image_input.supported
+    assert info.capabilities.thinking.types.enabled.supported
+    assert info.capabilities.effort.high.supported
+    assert info.capabilities.effort.max.supported is False
+    assert info.capabilities.pdf_input.supported is False
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from megallm.catalog.models import parse
+from megallm.catalog.file_format import parse
 from megallm.errors import RateLimited
 from megallm.local.state import LocalState
 from megallm.messages.calls import Call

@@ -11,11 +11,12 @@ from megallm.messages.calls import Adaptation
 from megallm.messages.events import Usage
 from megallm.messages.requests import MessagesRequest
 from megallm.operations.create_message import Answer, create_message
-from megallm.operations.prepare_call import Sender
+from megallm.operations.route_call import Sender
 from megallm.operations.trace import Trace
 from megallm.settings import Settings
 from tests.fakes import Pause, RecordingLimiter, ScriptedProvider, Step, gateway, text_reply
 
+BODY = b" " * 100
 CALLER = Caller("abcdefgh", "basic")
 
 
@@ -41,7 +42,7 @@ def create(
             request(**(fields or {})),
             sender or Sender(),
             trace or Trace("req_1"),
-            100,
+            BODY,
         )
     )
 
@@ -155,7 +156,7 @@ def test_a_cancellation_during_the_settlement_does_not_cut_it() -> None:
 
     async def cancel() -> None:
         work = create_message(
-            gateway(ScriptedProvider(), limiter=limiter), CALLER, request(), Sender(), Trace("req_1"), 100
+            gateway(ScriptedProvider(), limiter=limiter), CALLER, request(), Sender(), Trace("req_1"), BODY
         )
         task = asyncio.create_task(work)
         await limiter.settling.wait()
@@ -175,7 +176,7 @@ def test_cancelling_ends_the_upstream_call_and_settles() -> None:
 
     async def cancel() -> None:
         task = asyncio.create_task(
-            create_message(gateway(provider, limiter=limiter), CALLER, request(), Sender(), Trace("req_1"), 100)
+            create_message(gateway(provider, limiter=limiter), CALLER, request(), Sender(), Trace("req_1"), BODY)
         )
         await pause.reached.wait()
         task.cancel()

@@ -12,12 +12,13 @@ from megallm.messages.events import Event, MessageStart, TextDelta, Usage
 from megallm.messages.requests import MessagesRequest
 from megallm.messages.sse import PING, SseDecoder, encode
 from megallm.operations import stream_message as module
-from megallm.operations.prepare_call import Sender
+from megallm.operations.route_call import Sender
 from megallm.operations.stream_message import Patience, StreamAnswer, stream_message
 from megallm.operations.trace import Trace
 from megallm.settings import Settings
 from tests.fakes import Cancelled, Pause, RecordingLimiter, ScriptedProvider, Step, gateway, text_reply
 
+BODY = b" " * 100
 CALLER = Caller("abcdefgh", "basic")
 REQUEST = MessagesRequest.model_validate(
     {"model": "claude-test", "max_tokens": 5, "stream": True, "messages": [{"role": "user", "content": "hi"}]}
@@ -38,7 +39,7 @@ class Stream:
         self._patience = patience or Patience()
 
     async def open(self) -> StreamAnswer:
-        return await stream_message(self._gateway, CALLER, REQUEST, Sender(), self.trace, 100, patience=self._patience)
+        return await stream_message(self._gateway, CALLER, REQUEST, Sender(), self.trace, BODY, patience=self._patience)
 
     async def read(self) -> bytes:
         answer = await self.open()

@@ -10,8 +10,8 @@ from functions.api.edge import trace_of
 from functions.api.intake import Intake, sender
 from functions.api.replies import EventStream, json_response
 from megallm.messages.requests import MessagesRequest, TokenCountRequest, parse
+from megallm.operations.count_tokens import count_tokens
 from megallm.operations.create_message import create_message
-from megallm.operations.prepare_call import count_tokens
 from megallm.operations.stream_message import stream_message
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -23,17 +23,15 @@ def messages_endpoint(intake: Intake) -> Endpoint:
     async def post_messages(request: Request) -> Response:
         trace = trace_of(request.scope)
         caller = await intake.caller(request)
-        sent_by = sender(request.headers)
+        sent_by = sender(request)
         body = await intake.body(request)
         message = parse(body, MessagesRequest)
         trace.stream = message.stream
         async with watching(request.receive):
             if message.stream:
-                stream = await stream_message(
-                    intake.gateway, caller, message, sent_by, trace, len(body), intake.patience
-                )
+                stream = await stream_message(intake.gateway, caller, message, sent_by, trace, body, intake.patience)
             else:
-                answer = await create_message(intake.gateway, caller, message, sent_by, trace, len(body))
+                answer = await create_message(intake.gateway, caller, message, sent_by, trace, body)
         return EventStream(stream) if message.stream else json_response(answer.message, answer.headers)
 
     return post_messages
@@ -44,10 +42,11 @@ def count_tokens_endpoint(intake: Intake) -> Endpoint:
 
     async def post_count_tokens(request: Request) -> Response:
         await intake.caller(request)
-        sent_by = sender(request.headers)
-        question = parse(await intake.body(request), TokenCountRequest)
+        sent_by = sender(request)
+        body = await intake.body(request)
+        question = parse(body, TokenCountRequest)
         async with watching(request.receive):
-            tokens = await count_tokens(intake.gateway, question, sent_by, trace_of(request.scope))
+            tokens = await count_tokens(intake.gateway, question, sent_by, body, trace_of(request.scope))
         return json_response({"input_tokens": tokens})
 
     return post_count_tokens

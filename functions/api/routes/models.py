@@ -14,7 +14,7 @@ def list_models_endpoint(intake: Intake) -> Endpoint:
 
     async def get_models(request: Request) -> Response:
         await intake.caller(request)
-        sender(request.headers)
+        sender(request)
         query = request.query_params
         return json_response(
             page(
@@ -34,7 +34,7 @@ def retrieve_model_endpoint(intake: Intake) -> Endpoint:
 
     async def get_model(request: Request) -> Response:
         await intake.caller(request)
-        sender(request.headers)
+        sender(request)
         return json_response(to_wire(intake.gateway.catalog.find(request.path_params["model_id"])))
 
     return get_model

@@ -2,15 +2,24 @@
 
 from collections.abc import Collection
 
-from megallm.catalog.models import LIFECYCLES, Catalog, Model
+from megallm.catalog.models import LIFECYCLES, Capability, Catalog, Model
 from megallm.errors import InvalidRequest
 
 MAX_LIMIT = 1000
 
+_SIMPLE_CAPABILITIES: tuple[Capability, ...] = (
+    "batch",
+    "citations",
+    "code_execution",
+    "image_input",
+    "pdf_input",
+    "structured_outputs",
+)
+
 
 def to_wire(model: Model) -> dict[str, object]:
     """One model. ``max_input_tokens`` is the window of the route that answers, whatever the model is called."""
-    return {
+    info: dict[str, object] = {
         "type": "model",
         "id": model.id,
         "display_name": model.display_name,
@@ -18,6 +27,41 @@ def to_wire(model: Model) -> dict[str, object]:
         "lifecycle": model.lifecycle,
         "max_input_tokens": model.context_tokens,
         "max_tokens": model.max_output_tokens,
+    }
+    if model.capabilities is not None:
+        info["capabilities"] = _capabilities(frozenset(model.capabilities))
+    return info
+
+
+def _capabilities(has: frozenset[Capability]) -> dict[str, object]:
+    """The SDK's ``ModelCapabilities``, whose keys are always all there. Effort below xhigh comes as one."""
+
+    def support(name: Capability) -> dict[str, object]:
+        return {"supported": name in has}
+
+    return {
+        **{name: support(name) for name in _SIMPLE_CAPABILITIES},
+        "context_management": support("context_management"),
+        "effort": {
+            **support("effort"),
+            **{level: support("effort") for level in ("low", "medium", "high")},
+            "xhigh": support("effort.xhigh"),
+            "max": support("effort.max"),
+        },
+        "server_tools": {
+            **support("server_tools"),
+            "code_execution": support("server_tools.code_execution"),
+            "web_search": support("server_tools.web_search"),
+        },
+        "thinking": {
+            **support("thinking"),
+            "types": {
+                "enabled": support("thinking"),
+                "disabled": {"supported": True},
+                "adaptive": support("thinking.adaptive"),
+                "between_tools": support("thinking.between_tools"),
+            },
+        },
     }
 
 

@@ -25,7 +25,7 @@ def dev(
     as_json: Json = False,
 ) -> None:
     """Run the whole stack on this machine: gateway, local AWS and a model. Ctrl-C stops it."""
-    from megallm.catalog.models import BrokenCatalog
+    from megallm.catalog.file_format import BrokenCatalog
     from megallm.local.ports import PortTaken
     from megallm.local.stack import Wanted, run
     from megallm.local.state import AlreadyRunning, UnreadableState, find
@@ -33,7 +33,7 @@ def dev(
     from megallm.providers.embedded.errors import EmbeddedUnavailable
     from megallm.settings import BrokenSettings
 
-    def announce(state: "LocalState", chosen: "ChosenModel") -> None:
+    def announce(state: "LocalState", chosen: "ChosenModel | None") -> None:
         if as_json:
             print_json(asdict(state))
         else:

@@ -1,8 +1,9 @@
-"""`megallm keys`: making, listing and revoking API keys."""
+"""`megallm keys`: making, listing, changing and revoking API keys."""
 
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,15 +14,25 @@ from megallm.cli.expiry import BadExpiry, parse_expiry, written
 from megallm.cli.key_arguments import checked_id, checked_name
 from megallm.cli.output import Json, answering, clear_errors, print_json, print_table
 from megallm.cli.target import EndpointUrl, Profile, Region, TableName, choose_target
-from megallm.keys import KeyRecord, Tier, status
+from megallm.keys import MOST, KeyRecord, Tier, status
 
 if TYPE_CHECKING:
+    from megallm.operations.manage_keys import Numbers
     from megallm.stores.keys import DynamoKeys
 
-app = typer.Typer(no_args_is_help=True, help="API keys: make, list, show and revoke them.")
+app = typer.Typer(no_args_is_help=True, help="API keys: make, list, show, change and revoke them.")
 
 KeyId = Annotated[
     str, typer.Argument(metavar="ID", help="The 8 characters after mega_, not the whole key.", callback=checked_id)
+]
+Rpm = Annotated[
+    int | None, typer.Option("--rpm", min=1, max=MOST.requests_per_minute, help="Enterprise: requests a minute.")
+]
+Tpm = Annotated[
+    int | None, typer.Option("--tpm", min=1, max=MOST.tokens_per_minute, help="Enterprise: tokens a minute.")
+]
+Concurrent = Annotated[
+    int | None, typer.Option("--concurrent", min=1, max=MOST.concurrent, help="Enterprise: calls at one time.")
 ]
 
 
@@ -29,6 +40,9 @@ KeyId = Annotated[
 def create(
     name: Annotated[str, typer.Option(help="Whom or what the key is for.", callback=checked_name)] = "",
     tier: Annotated[Tier, typer.Option(help="How much the key may do.")] = "basic",
+    rpm: Rpm = None,
+    tpm: Tpm = None,
+    concurrent: Concurrent = None,
     expires: Annotated[
         str | None, typer.Option(metavar="30d|12h|2027-12-31", help="When it ends; at most ten years.")
     ] = None,
@@ -46,7 +60,14 @@ def create(
     except BadExpiry as error:
         raise typer.BadParameter(str(error), param_hint="--expires") from error
     with _store(profile, region, endpoint_url, table) as store:
-        key, record = create_key(store, name=name, tier=tier, expires_at=expires_at, clock=time.time)
+        key, record = create_key(
+            store,
+            name=name,
+            tier=tier,
+            expires_at=expires_at,
+            clock=time.time,
+            numbers=_numbers(rpm, tpm, concurrent),
+        )
     # What cannot be written is lost: only its hash is stored.
     with answering(f"The key {record.id} is made and nobody has it: revoke it with `megallm keys revoke {record.id}`."):
         typer.echo(to_json({"key": key, **_shown(record)}, indent=2).decode() if as_json else key)
@@ -100,6 +121,27 @@ def show(
 
 
 @app.command()
+def update(
+    key_id: KeyId,
+    tier: Annotated[Tier | None, typer.Option(help="Another tier.")] = None,
+    rpm: Rpm = None,
+    tpm: Tpm = None,
+    concurrent: Concurrent = None,
+    profile: Profile = None,
+    region: Region = None,
+    endpoint_url: EndpointUrl = None,
+    table: TableName = None,
+    as_json: Json = False,
+) -> None:
+    """Change a key's tier or its numbers. The gateway notices within 30 seconds."""
+    from megallm.operations.manage_keys import update_key
+
+    with _store(profile, region, endpoint_url, table) as store:
+        record = update_key(store, key_id, tier=tier, numbers=_numbers(rpm, tpm, concurrent))
+    _print_record(record, as_json)
+
+
+@app.command()
 def revoke(
     key_id: KeyId,
     profile: Profile = None,
@@ -129,6 +171,12 @@ def _store(
         yield open_keys(target.aws, target.keys_table)
 
 
+def _numbers(rpm: int | None, tpm: int | None, concurrent: int | None) -> "Numbers":
+    from megallm.operations.manage_keys import Numbers
+
+    return Numbers(requests_per_minute=rpm, tokens_per_minute=tpm, concurrent=concurrent)
+
+
 def _with_cause(error: Exception) -> str:
     """The operator may see what AWS said: wrong region, no such table, no permission."""
     return f"{error}: {error.__cause__}" if error.__cause__ else str(error)
@@ -143,6 +191,7 @@ def _shown(record: KeyRecord) -> dict[str, object]:
         "created_at": record.created_at,
         "expires_at": record.expires_at,
         "revoked_at": record.revoked_at,
+        "limits": None if record.limits is None else asdict(record.limits),
     }
 
 
@@ -151,6 +200,10 @@ def _print_record(record: KeyRecord, as_json: bool) -> None:
         print_json(_shown(record))
         return
     rows = [("id", record.id), ("name", record.name or "-"), ("tier", record.tier)]
+    if record.limits is not None:
+        rows += [("requests a minute", f"{record.limits.requests_per_minute:,}")]
+        rows += [("tokens a minute", f"{record.limits.tokens_per_minute:,}")]
+        rows += [("calls at once", f"{record.limits.concurrent:,}")]
     rows += [("status", status(record, time.time())), ("created", written(record.created_at))]
     rows += [("expires", written(record.expires_at))]
     if record.revoked_at is not None:

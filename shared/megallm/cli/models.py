@@ -5,12 +5,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from megallm.cli.output import Json, clear_errors, notes, print_json, print_table
+
+if TYPE_CHECKING:
+    from megallm.catalog.models import Route
 
 app = typer.Typer(help="Show the catalogue; pull, list or remove the embedded model's files.")
 
@@ -22,22 +25,23 @@ def catalogue(context: typer.Context, as_json: Json = False) -> None:
     """Show the models that clients may name, and who answers for them."""
     if context.invoked_subcommand is not None:
         return
-    from megallm.catalog.models import BrokenCatalog, load
+    from megallm.catalog.file_format import BrokenCatalog, load
     from megallm.settings import BrokenSettings, Settings
 
     with clear_errors(BrokenCatalog, BrokenSettings):
         models = load(Settings.from_environ(os.environ).catalog).models
     if as_json:
-        print_json([asdict(model) | {"routes": [route.model_dump() for route in model.routes]} for model in models])
+        print_json([asdict(model) | {"routes": [_route(route) for route in model.routes]} for model in models])
         return
     print_table(
-        ("model", "aliases", "answered by", "context"),
+        ("model", "aliases", "answered by", "context", "$ per 1M in / out"),
         [
             (
                 model.id,
                 ", ".join(model.aliases),
-                ", ".join(f"{route.provider}/{route.model}" for route in model.routes),
+                ", then ".join(route.name for route in model.routes),
                 f"{model.context_tokens:,}" if model.context_tokens else "the provider's",
+                f"{model.prices.input:g} / {model.prices.output:g}" if model.prices else "",
             )
             for model in models
         ],
@@ -112,6 +116,10 @@ def remove(name: Name, as_json: Json = False) -> None:
         print_json({"name": name, "freed_bytes": freed})
         return
     typer.echo(f"Freed {freed / 1e6:,.0f} MB." if freed else f"The model {name!r} was not here.")
+
+
+def _route(route: "Route") -> dict[str, str]:
+    return {"provider": route.provider, "model": route.model}
 
 
 def _folder() -> Path:

@@ -66,14 +66,19 @@ class LocalAws:
         self._thread = thread
         self.endpoint_url = f"http://{HOST}:{server.port}"
 
-    def create_resources(self, *, keys_table: str) -> Resources:
-        """Makes the table, the bucket and the queues, with the same keys that the deployed ones have."""
+    def create_resources(self, *, keys_table: str, limits_table: str = "megallm-limits") -> Resources:
+        """Makes the tables, the bucket and the queues, with the same keys that the deployed ones have."""
         target = local_target(self.endpoint_url)
-        target.dynamodb().create_table(
-            TableName=keys_table,
-            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-            BillingMode="PAY_PER_REQUEST",
+        dynamodb = target.dynamodb()
+        for table in (keys_table, limits_table):
+            dynamodb.create_table(
+                TableName=table,
+                AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+                KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+                BillingMode="PAY_PER_REQUEST",
+            )
+        dynamodb.update_time_to_live(
+            TableName=limits_table, TimeToLiveSpecification={"Enabled": True, "AttributeName": "ttl"}
         )
         session = target.session()
         session.client("s3", endpoint_url=self.endpoint_url).create_bucket(Bucket=BUCKET)

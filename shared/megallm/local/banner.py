@@ -22,13 +22,16 @@ print(message.content[0].text)"""
 _NO_ENGINE = "stored, not yet worked on"
 
 
-def show(state: LocalState, model: ChosenModel, console: Console) -> None:
+_NO_MODEL = "none on this machine: your catalogue routes elsewhere; `megallm models` lists what it has."
+
+
+def show(state: LocalState, model: ChosenModel | None, console: Console) -> None:
     """Prints address, key, snippets and the model; lines that are to be copied are never wrapped."""
     values = {"base_url": state.base_url, "api_key": state.api_key}
     console.print()
     _line(console, "MegaLLM", state.base_url)
     _line(console, "API key", state.api_key)
-    _line(console, "Model", f"{model.name}. {model.expectation}")
+    _line(console, "Model", _NO_MODEL if model is None else f"{model.name}. {model.expectation}")
     _line(console, "Inbox", f"s3://{state.bucket}/inbox/ at {state.aws_endpoint_url} (batch files: {_NO_ENGINE})")
     for title, snippet in (("curl", _CURL), ("Python", _PYTHON)):
         console.print(f"\n{title}", style="bold")

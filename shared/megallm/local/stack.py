@@ -8,10 +8,11 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from socket import socket
 from typing import NoReturn
@@ -27,6 +28,7 @@ from megallm.local.console import ShortLines
 from megallm.local.guard import LocalOnly
 from megallm.local.isolation import REGION, enter_local_aws, local_target
 from megallm.local.model_choice import ChosenModel, choose
+from megallm.local.needs import needs_of
 from megallm.local.signals import Stopped, in_background, leave, stoppable
 from megallm.local.state import LocalState, StateFolder
 from megallm.operations.gateway import Gateway
@@ -39,6 +41,8 @@ from megallm.telemetry import LOGGER, configure
 ANONYMOUS = Caller(key_id="anonymous", tier="basic")
 KEY_NAME = "local"
 KEY_TIER: Tier = "pro"
+
+_SIGNING_VARIABLE = "LOCAL_SIGNING_SECRET"
 
 _LOG_BYTES = 10_000_000
 _CLOSE_SECONDS = 2.0
@@ -67,7 +71,7 @@ def run(
     *,
     environ: MutableMapping[str, str],
     console: Console,
-    announce: Callable[[LocalState, ChosenModel], None],
+    announce: Callable[[LocalState, ChosenModel | None], None],
     gateway_of: Callable[[Settings, AwsTarget], Gateway] = compose_and_load,
 ) -> NoReturn:
     """Runs the stack until a signal ends it, and the process with it: status 0 once it has served.
@@ -81,7 +85,8 @@ def run(
             wanted.state.create()
             with wanted.state.held(), ports.take(wanted.port) as listener:
                 wanted.state.load()  # What cannot be read could not be replaced either: better known now.
-                model = choose(wanted.model, wanted.models_folder, console)
+                needs = needs_of(Settings.from_environ(environ))
+                model = choose(wanted.model, wanted.models_folder, console) if needs.embedded_model else None
                 with _logging(wanted.state.log_file), _local_aws(listener.getsockname()[1] + 1) as local_aws:
                     enter_local_aws(environ, local_aws.endpoint_url)
                     gateway, server = _prepare(wanted, environ, model, local_aws, listener, announce, gateway_of)
@@ -98,20 +103,26 @@ def run(
 
 def _prepare(
     wanted: Wanted,
-    environ: Mapping[str, str],
-    model: ChosenModel,
+    environ: MutableMapping[str, str],
+    model: ChosenModel | None,
     local_aws: aws.LocalAws,
     listener: socket,
-    announce: Callable[[LocalState, ChosenModel], None],
+    announce: Callable[[LocalState, ChosenModel | None], None],
     gateway_of: Callable[[Settings, AwsTarget], Gateway],
 ) -> tuple[Gateway, Server]:
-    given: dict[str, object] = {"model_path": model.path}
+    api_key = wanted.state.api_key(lambda: new_key()[0])
+    # Made from the key, which stays the same: thinking that was signed before a restart is still believed after it.
+    environ.setdefault(_SIGNING_VARIABLE, sha256(f"signing {api_key}".encode()).hexdigest())
+    given: dict[str, object] = {}
+    if model is not None:
+        given["model_path"] = model.path
     if wanted.model_threads is not None:
         given["model_threads"] = wanted.model_threads
-    settings = Settings.from_environ(environ).model_copy(update=given)
+    settings = Settings.from_environ(environ)
+    given["signing_secret"] = settings.signing_secret or f"env:{_SIGNING_VARIABLE}"
+    settings = settings.model_copy(update=given)
     resources = local_aws.create_resources(keys_table=settings.keys_table)
     target = local_target(local_aws.endpoint_url)
-    api_key = wanted.state.api_key(lambda: new_key()[0])
     _store_key(target, settings.keys_table, api_key)
     gateway = in_background(lambda: gateway_of(settings, target))
     port = listener.getsockname()[1]
@@ -123,7 +134,7 @@ def _prepare(
         keys_table=settings.keys_table,
         bucket=resources.bucket,
         queues=resources.queues,
-        model=model.name,
+        model="" if model is None else model.name,
         pid=os.getpid(),
     )
 

@@ -4,7 +4,7 @@ Owns the order of events and nothing else; it is fed by every provider that tran
 raises UpstreamFailed where the fragments cannot become a whole block (contract C22, C25, C26).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from pydantic_core import from_json
@@ -25,6 +25,9 @@ from megallm.messages.events import (
     Usage,
 )
 
+# The reasons after which a reply's last block may be incomplete.
+CUT: frozenset[StopReason] = frozenset({"max_tokens", "model_context_window_exceeded", "refusal"})
+
 
 @dataclass(slots=True)
 class _ToolCall:
@@ -40,10 +43,15 @@ class BlockBuilder:
     """One reply under construction. Each method returns the events that its fragment allows.
 
     Tool calls are told apart by a *key* of the upstream's choosing. While one is open, the fragments of
-    others wait, and come whole once it is closed. Text and thinking close whatever is open.
+    others wait, and come whole once it is closed. Text and thinking close whatever is open; where that is a
+    call in the middle of its input, they wait until the input is whole.
+    *sign*, where it is given, makes the signature of each thinking block from its text.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, sign: Callable[[str], str] | None = None) -> None:
+        self._sign = sign
+        self._thoughts: list[str] = []  # of the open thinking block
+        self._later: list[tuple[str, str]] = []  # text and thinking that wait for calls to be whole
         self._index = -1
         self._open: str | None = None  # "text", "thinking" or "tool"
         self._open_key: object = None
@@ -56,23 +64,13 @@ class BlockBuilder:
 
     def text(self, text: str) -> list[Event]:
         """A piece of text; an empty one opens nothing."""
-        if not text:
-            return []
-        events = [] if self._open == "text" else self._switch("text", {"type": "text", "text": ""})
-        events.append(TextDelta(self._index, text))
-        return events
+        if self._open == "text" and text:
+            return [TextDelta(self._index, text)]
+        return self._say("text", text)
 
     def thinking(self, thinking: str) -> list[Event]:
         """A piece of thinking; an empty one opens nothing."""
-        if not thinking:
-            return []
-        events = (
-            []
-            if self._open == "thinking"
-            else self._switch("thinking", {"type": "thinking", "thinking": "", "signature": ""})
-        )
-        events.append(ThinkingDelta(self._index, thinking))
-        return events
+        return self._say("thinking", thinking)
 
     def signature(self, signature: str) -> list[Event]:
         """The signature of the thinking block that is open; ignored where none is."""
@@ -103,6 +101,16 @@ class BlockBuilder:
         call.pending.append(partial_json)
         return []
 
+    def call_is_whole(self, key: object) -> bool:
+        """Whether the input of a call that has begun is a JSON object as it stands."""
+        text = "".join(self._calls[key].arguments).strip()
+        if not text.endswith("}"):
+            return False
+        try:
+            return isinstance(from_json(text), dict)
+        except ValueError:
+            return False
+
     def finish(
         self,
         stop_reason: StopReason,
@@ -116,11 +124,41 @@ class BlockBuilder:
         Raises UpstreamFailed where a call's input is no JSON object, unless the reply was cut
         (max_tokens and the like), when its last block ends as Anthropic's does: incomplete.
         """
-        cut = stop_reason in ("max_tokens", "model_context_window_exceeded")
-        events = self._close(cut)
+        cut = stop_reason in CUT
+        events = self._say_later() + self._close(cut)
         events.append(MessageDelta(stop_reason, usage, stop_sequence, stop_details))
         events.append(MessageStop())
         return events
+
+    def _say(self, kind: str, piece: str) -> list[Event]:
+        if not piece:
+            return []
+        if self._open == "tool" and not self._may_close():
+            self._later.append((kind, piece))
+            return []
+        return self._say_later() + self._put(kind, piece)
+
+    def _say_later(self) -> list[Event]:
+        later, self._later = self._later, []
+        return [event for kind, piece in later for event in self._put(kind, piece)]
+
+    def _put(self, kind: str, piece: str) -> list[Event]:
+        events: list[Event] = []
+        if self._open != kind:
+            empty = {"text": ""} if kind == "text" else {"thinking": "", "signature": ""}
+            events = self._switch(kind, {"type": kind, **empty})
+        if kind == "text":
+            events.append(TextDelta(self._index, piece))
+        else:
+            if self._sign is not None:
+                self._thoughts.append(piece)
+            events.append(ThinkingDelta(self._index, piece))
+        return events
+
+    def _may_close(self) -> bool:
+        """Whether no call is in the middle of its input; one that has none so far may never get any (C22)."""
+        begun = [self._open_key, *self._waiting]
+        return all(not self._calls[key].arguments or self.call_is_whole(key) for key in begun)
 
     def _switch(self, kind: str, block: Mapping[str, object]) -> list[Event]:
         events = self._close(cut=False)
@@ -145,6 +183,9 @@ class BlockBuilder:
             if self._open == "tool":
                 last = not self._waiting
                 _check_input(self._calls[self._open_key], may_be_cut=cut and last)
+            elif self._open == "thinking" and self._sign is not None:
+                thoughts, self._thoughts = "".join(self._thoughts), []
+                events.append(SignatureDelta(self._index, self._sign(thoughts)))
             events.append(BlockStop(self._index))
             self._open = None
             if self._waiting:

@@ -39,7 +39,7 @@ class Authenticator:
         record = await self._record(key_id) if key_id is not None else None
         if record is None or not matches(record, key) or status(record, self._clock()) != "active":
             raise NotAuthenticated(_REFUSED)
-        return Caller(record.id, record.tier)
+        return Caller(record.id, record.tier, record.limits)
 
     async def _record(self, key_id: str) -> KeyRecord | None:
         now = self._monotonic()  # before the read: what it finds may be that old when it arrives

@@ -8,9 +8,10 @@ from megallm.identifiers import new_message_id
 from megallm.keys import Caller
 from megallm.messages.replies import reply_to_wire
 from megallm.messages.requests import MessagesRequest
-from megallm.operations.deadline import Deadline
+from megallm.operations.check_request import check_request
+from megallm.operations.deadline import Deadline, seconds_for
 from megallm.operations.gateway import Gateway
-from megallm.operations.prepare_call import Sender, prepare_call
+from megallm.operations.route_call import RoutedCall, Sender
 from megallm.operations.settle import settle_to_the_end
 from megallm.operations.trace import Trace
 
@@ -29,19 +30,21 @@ def estimate_input_tokens(body_bytes: int) -> int:
 
 
 async def create_message(
-    gateway: Gateway, caller: Caller, request: MessagesRequest, sender: Sender, trace: Trace, body_bytes: int
+    gateway: Gateway, caller: Caller, request: MessagesRequest, sender: Sender, trace: Trace, body: bytes
 ) -> Answer:
     """The reply in the SDK's ``Message`` shape. Raises GatewayError; cancelling it ends the upstream call."""
-    ready = await prepare_call(gateway, request, sender, trace)
-    admission = await gateway.limiter.admit(caller, estimate_input_tokens(body_bytes))
+    check_request(gateway, request, sender)
+    seconds = seconds_for(gateway, sender.seconds_left)
+    call = RoutedCall(gateway, request, sender, body, trace, time.monotonic() + seconds)
+    admission = await gateway.limiter.admit(caller, estimate_input_tokens(len(body)))
     started = time.perf_counter()
     try:
-        async with Deadline(gateway.settings.upstream_timeout_seconds):
-            reply = await ready.prepared.create()
+        async with Deadline(seconds):
+            reply = await call.create()
     finally:
         trace.upstream_ms = (time.perf_counter() - started) * 1000
-        trace.usage = ready.prepared.usage
+        trace.usage = call.usage
         await settle_to_the_end(admission, trace.usage)
     trace.stop_reason = reply.stop_reason
     trace.message_id = message_id = new_message_id()
-    return Answer(reply_to_wire(reply, message_id, request.model), {**ready.headers, **admission.headers})
+    return Answer(reply_to_wire(reply, message_id, request.model), {**call.headers, **admission.headers})

@@ -4,6 +4,16 @@ import asyncio
 from types import TracebackType
 
 from megallm.errors import UpstreamTimedOut
+from megallm.operations.gateway import Gateway
+
+# What a Lambda function keeps back to tell its client, settle and write its log.
+_RESERVE_SECONDS = 1.0
+
+
+def seconds_for(gateway: Gateway, seconds_left: float | None) -> float:
+    """The setting's, or less where the function that we run in ends before (its seconds left; None: it does not)."""
+    limit = gateway.settings.upstream_timeout_seconds
+    return limit if seconds_left is None else max(0.0, min(limit, seconds_left - _RESERVE_SECONDS))
 
 
 class Deadline:

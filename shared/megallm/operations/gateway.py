@@ -1,11 +1,12 @@
 """The composed gateway: everything that the operations need, in one immutable object."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from megallm.catalog.models import Catalog
 from megallm.operations.authenticate import Authenticator
 from megallm.operations.ports import Limiter, LocalProvider, Provider
+from megallm.operations.retry import RetryPolicy
 from megallm.settings import Settings
 
 
@@ -18,6 +19,7 @@ class Gateway:
     catalog: Catalog
     providers: Mapping[str, Provider]
     limiter: Limiter
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
 
     async def load_models(self) -> None:
         """Loads the models of this machine now, so that the first request does not wait for them."""

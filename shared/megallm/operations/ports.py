@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Awaitable, Iterator, Mapping
 from typing import Protocol, runtime_checkable
 
-from megallm.keys import Caller, KeyRecord
+from megallm.keys import Caller, KeyRecord, Limits, Tier
 from megallm.messages.calls import Adaptation, Call
 from megallm.messages.events import Reply, StreamEvent, Usage
 from megallm.messages.requests import MessagesRequest, TokenCountRequest
@@ -73,19 +73,22 @@ class KeyStore(Protocol):
     def revoke(self, key_id: str, at: int) -> KeyRecord | None:
         """Marks the key as revoked and gives the record; the first time stands. None where there is no such key."""
 
+    def set_tier(self, key_id: str, tier: Tier, limits: Limits | None) -> KeyRecord | None:
+        """Gives the key a tier, with numbers of its own or without, and gives the record. None for no such key."""
+
     def list(self) -> Iterator[KeyRecord]:
         """All records, in no order."""
 
 
 class Admission(Protocol):
-    """A request that was let in. ``settle`` is called once, in every exit."""
+    """A request that was let in; it keeps its place while it runs. ``settle`` is called once, in every exit."""
 
     @property
     def headers(self) -> Mapping[str, str]:
         """What the response says of the limits."""
 
     def settle(self, usage: Usage | None) -> Awaitable[None] | None:
-        """The call is over and used this much; None where nothing is known.
+        """The call is over and used this much; None where nothing is known: what was reserved stays charged then.
 
         Returns what to wait for, or None where nothing is left to be done.
         """
@@ -95,4 +98,7 @@ class Limiter(Protocol):
     """Decides whether a caller's request may go on now."""
 
     async def admit(self, caller: Caller, estimated_input_tokens: int) -> Admission:
-        """Raises RateLimited."""
+        """Raises RateLimited, or InternalError where it cannot be told. Cancelled, it gives back what it took."""
+
+    async def aclose(self) -> None:
+        """Closes connections."""

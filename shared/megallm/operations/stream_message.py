@@ -8,7 +8,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from megallm.errors import GatewayError, InternalError, UpstreamFailed
 from megallm.identifiers import new_message_id
@@ -16,11 +16,12 @@ from megallm.keys import Caller
 from megallm.messages.events import MessageDelta, MessageStart, MessageStop, StreamEvent, Usage
 from megallm.messages.requests import MessagesRequest
 from megallm.messages.sse import PING, encode, encode_error
+from megallm.operations.check_request import check_request
 from megallm.operations.create_message import estimate_input_tokens
-from megallm.operations.deadline import Deadline
+from megallm.operations.deadline import Deadline, seconds_for
 from megallm.operations.gateway import Gateway
-from megallm.operations.ports import Admission, PreparedCall
-from megallm.operations.prepare_call import Sender, prepare_call
+from megallm.operations.ports import Admission
+from megallm.operations.route_call import RoutedCall, Sender
 from megallm.operations.settle import settle_to_the_end
 from megallm.operations.trace import Trace
 from megallm.telemetry import log
@@ -57,25 +58,27 @@ async def stream_message(
     request: MessagesRequest,
     sender: Sender,
     trace: Trace,
-    body_bytes: int,
+    body: bytes,
     patience: Patience = Patience(),
 ) -> StreamAnswer:
     """The stream, once its first event is there or *patience* has run out.
 
     Raises GatewayError where the upstream fails before that, so that it becomes a real status.
     """
-    ready = await prepare_call(gateway, request, sender, trace)
-    estimate = estimate_input_tokens(body_bytes)
+    check_request(gateway, request, sender)
+    seconds = seconds_for(gateway, sender.seconds_left)
+    call = RoutedCall(gateway, request, sender, body, trace, time.monotonic() + seconds)
+    estimate = estimate_input_tokens(len(body))
     admission = await gateway.limiter.admit(caller, estimate)
     trace.message_id = new_message_id()
-    reader = _Reader(ready.prepared, admission, trace, request.model, gateway, estimate)
+    reader = _Reader(call, admission, trace, request.model, seconds, estimate)
     try:
         await reader.first_event(patience.first_event)
     except BaseException:
         await reader.aclose()
         raise
     return StreamAnswer(
-        {**ready.headers, **admission.headers}, reader.frames(patience.ping), lambda: reader.delivered, reader.aclose
+        {**call.headers, **admission.headers}, reader.frames(patience.ping), lambda: reader.delivered, reader.aclose
     )
 
 
@@ -84,19 +87,18 @@ class _Reader:
 
     def __init__(
         self,
-        prepared: PreparedCall,
+        call: RoutedCall,
         admission: Admission,
         trace: Trace,
         model: str,
-        gateway: Gateway,
+        seconds: float,
         estimated_input_tokens: int,
     ) -> None:
-        self._prepared = prepared
-        self._events = prepared.stream()
+        self._call = call
         self._admission = admission
         self._trace = trace
         self._model = model
-        self._gateway = gateway
+        self._seconds = seconds
         self._estimate = estimated_input_tokens
         self._message_id = trace.message_id or ""
         self._ready: list[bytes] = []
@@ -110,11 +112,17 @@ class _Reader:
 
     async def first_event(self, seconds: float) -> None:
         """Waits for the first event; after *seconds* the message is begun without it. Raises GatewayError."""
-        if not await self._wait(seconds):
+        if not await self._wait(seconds) and await self._route_is_known():
             self._put(MessageStart(Usage(input_tokens=self._estimate)))
             self._started = True
         elif self._failure is not None and not self._started:
             raise self._failure
+
+    async def _route_is_known(self) -> bool:
+        """Waits until a route is being tried, which the headers can name; False where the call failed before."""
+        holding = asyncio.ensure_future(self._call.hold())
+        await asyncio.wait([holding, self._task], return_when=asyncio.FIRST_COMPLETED)
+        return not holding.cancel()
 
     async def frames(self, ping_seconds: float) -> AsyncGenerator[bytes, None]:
         """All frames, several in one piece where they were ready together; an error frame if it came to that."""
@@ -160,8 +168,17 @@ class _Reader:
         began = time.perf_counter()
         trace = self._trace
         try:
-            async with Deadline(self._gateway.settings.upstream_timeout_seconds), aclosing(self._events):
-                await self._read_events(began)
+            async with Deadline(self._seconds):
+                first, others = await self._call.open()
+                async with aclosing(others):
+                    self._take(first, began)
+                    async for event in others:
+                        self._take(event, began)
+                        while self._ready_bytes > BACKLOG_BYTES:
+                            self._drained.clear()
+                            await self._drained.wait()
+            if not self._whole:
+                raise UpstreamFailed(_BROKEN_OFF)  # noqa: TRY301  it is told like every other failure
         except GatewayError as error:
             self._failure = error
         except asyncio.CancelledError:
@@ -174,32 +191,26 @@ class _Reader:
             self._failure = InternalError("The gateway failed; the request id finds the reason in its log")
         finally:
             trace.upstream_ms = (time.perf_counter() - began) * 1000
-            trace.usage = self._prepared.usage
+            trace.usage = self._call.usage
             if self._failure is not None and not self._whole:
                 trace.error_type = self._failure.type
             # A callback, since the task is not done before this block ends.
             self._task.add_done_callback(lambda _: self._changed.set())
             await settle_to_the_end(self._admission, trace.usage)
 
-    async def _read_events(self, began: float) -> None:
-        async for event in self._events:
-            match event:
-                case MessageStart():
-                    self._trace.first_event_ms = (time.perf_counter() - began) * 1000
-                    if self._started:
-                        continue  # the client has waited too long and got one already
-                    self._started = True
-                    if event.usage.prompt_tokens == 0:  # clients reckon with some (C25); the true figure comes last
-                        event = MessageStart(Usage(input_tokens=self._estimate))
-                case MessageDelta():
-                    self._trace.stop_reason = event.stop_reason
-                case MessageStop():
-                    self._whole = True
-                case _:
-                    pass
-            self._put(event)
-            while self._ready_bytes > BACKLOG_BYTES:
-                self._drained.clear()
-                await self._drained.wait()
-        if not self._whole:
-            raise UpstreamFailed(_BROKEN_OFF)
+    def _take(self, event: StreamEvent, began: float) -> None:
+        match event:
+            case MessageStart():
+                self._trace.first_event_ms = (time.perf_counter() - began) * 1000
+                if self._started:
+                    return  # the client has waited too long and got one already
+                self._started = True
+                if event.usage.prompt_tokens == 0:  # clients reckon with some (C25); the true figure comes last
+                    event = replace(event, usage=replace(event.usage, input_tokens=self._estimate))
+            case MessageDelta():
+                self._trace.stop_reason = event.stop_reason
+            case MessageStop():
+                self._whole = True
+            case _:
+                pass
+        self._put(event)

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 
 import aiohttp
 
-from megallm.errors import GatewayError, UpstreamFailed, UpstreamTimedOut
+from megallm.errors import GatewayError, UpstreamFailed, UpstreamMisconfigured, UpstreamTimedOut
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 _IDLE_SECONDS = 50.0  # less than most servers and load balancers keep a connection open
+# aiohttp would ask for compression, which costs CPU and may hold events back, and tell its version.
+_HEADERS = {"accept-encoding": "identity", "user-agent": "megallm"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,20 +46,25 @@ class OpenAnswer:
 
     async def read(self) -> bytes:
         """The whole body. Raises UpstreamFailed, also where it is larger than 64 MB."""
+        content = self._response.content
         parts: list[bytes] = []
         size = 0
-        async for chunk in self.chunks():
-            parts.append(chunk)
-            size += len(chunk)
-            if size > MAX_ANSWER_BYTES:
-                raise UpstreamFailed("The model's provider sent more than can be an answer")
+        try:
+            while part := await content.readany():
+                parts.append(part)
+                size += len(part)
+                if size > MAX_ANSWER_BYTES:
+                    raise UpstreamFailed("The model's provider sent more than can be an answer")
+        except (aiohttp.ClientError, OSError) as error:
+            raise _failed(error) from error
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 class Http:
     """Connections to upstreams, kept for the next call. No redirects: no API answers a POST with one.
 
-    Its calls have no timeout of their own but for connecting: their callers set a deadline for the whole.
+    Its calls have no timeout of their own but for connecting, name and handshake included: their callers set a
+    deadline for the whole. Close it on the event loop that used it; another loop gets connections of its own.
     """
 
     def __init__(self, *, connect_seconds: float = 5.0, use_proxies: bool = False) -> None:
@@ -72,10 +79,11 @@ class Http:
     ) -> AsyncIterator[OpenAnswer]:
         """A response once its head is there. Leaving the block closes the connection, unless the body was read.
 
-        Raises UpstreamFailed or UpstreamTimedOut.
+        Raises UpstreamFailed, UpstreamTimedOut, or UpstreamMisconfigured where the URL or a header cannot be sent.
         """
+        client = await self._client()
         try:
-            response = await self._client().request(method, url, headers=headers, data=body, allow_redirects=False)
+            response = await client.request(method, url, headers=headers, data=body or None, allow_redirects=False)
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise _failed(error) from error
         try:
@@ -84,7 +92,7 @@ class Http:
             response.close()  # harmless after the end of the body, when the connection is back in the pool
 
     async def post(self, url: str, *, headers: Mapping[str, str], body: bytes) -> HttpAnswer:
-        """A whole response, whatever its status. Raises UpstreamFailed or UpstreamTimedOut."""
+        """A whole response, whatever its status. Raises as ``open`` and its chunks do."""
         async with self.open(url, headers=headers, body=body) as answer:
             return HttpAnswer(answer.status, answer.headers, await answer.read())
 
@@ -94,13 +102,16 @@ class Http:
         if session is not None:
             await session.close()
 
-    def _client(self) -> aiohttp.ClientSession:
+    async def _client(self) -> aiohttp.ClientSession:
         loop = asyncio.get_running_loop()
         if self._session is None or self._loop is not loop:
+            if self._loop is not None and self._loop.is_closed():
+                await self.aclose()
             self._loop = loop
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_IDLE_SECONDS),
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._connect_seconds),
+                headers=_HEADERS,
+                timeout=aiohttp.ClientTimeout(total=None, connect=self._connect_seconds),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 trust_env=self._use_proxies,
             )
@@ -113,8 +124,12 @@ def _lower(response: aiohttp.ClientResponse) -> dict[str, str]:
 
 def _failed(error: Exception) -> GatewayError:
     """Nothing of the exception's text reaches the caller: it names hosts and ports."""
-    if isinstance(error, TimeoutError):  # aiohttp's timeouts are its ClientError and this
-        return UpstreamTimedOut("The model's provider could not be reached in time")
-    if isinstance(error, aiohttp.ClientConnectorError):
-        return UpstreamFailed("The model's provider cannot be reached")
-    return UpstreamFailed("The connection to the model's provider broke")
+    match error:
+        case TimeoutError():  # aiohttp's timeouts are its ClientError and this
+            return UpstreamTimedOut("The model's provider could not be reached in time")
+        case aiohttp.ClientConnectorError():  # before ValueError: a wrong certificate is that as well
+            return UpstreamFailed("The model's provider cannot be reached")
+        case ValueError() | aiohttp.NonHttpUrlClientError():  # a URL without a host, a key with a line end behind it
+            return UpstreamMisconfigured("The gateway is not set up right for this model's provider")
+        case _:
+            return UpstreamFailed("The connection to the model's provider broke")

@@ -8,6 +8,11 @@ from botocore.config import Config
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_ssm import SSMClient
+
+# A request waits for each call.
+_IMPATIENT = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 3})
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +35,18 @@ class AwsTarget:
         )
 
     def dynamodb(self) -> "DynamoDBClient":
-        """A DynamoDB client that gives up soon: a request waits for it."""
-        config = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 3})
-        client: DynamoDBClient = self.session().client("dynamodb", endpoint_url=self.endpoint_url, config=config)
+        """A DynamoDB client."""
+        client: DynamoDBClient = self.session().client("dynamodb", endpoint_url=self.endpoint_url, config=_IMPATIENT)
+        return client
+
+    def secretsmanager(self) -> "SecretsManagerClient":
+        """A Secrets Manager client."""
+        client: SecretsManagerClient = self.session().client(
+            "secretsmanager", endpoint_url=self.endpoint_url, config=_IMPATIENT
+        )
+        return client
+
+    def ssm(self) -> "SSMClient":
+        """A client of Systems Manager, for its parameters."""
+        client: SSMClient = self.session().client("ssm", endpoint_url=self.endpoint_url, config=_IMPATIENT)
         return client

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 from botocore.exceptions import BotoCoreError, ClientError
 
 from megallm.errors import InternalError
-from megallm.keys import KeyRecord, Tier
+from megallm.keys import KeyRecord, Limits, Tier
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -68,6 +68,29 @@ class DynamoKeys:
             raise _failed("revoke the key") from error
         return _from_item(answer["Attributes"])
 
+    def set_tier(self, key_id: str, tier: Tier, limits: Limits | None) -> KeyRecord | None:
+        """Replaces tier and numbers, and touches nothing else: a revocation at the same moment stands."""
+        values: dict[str, Any] = {":tier": {"S": tier}}
+        if limits is None:
+            update = "SET tier = :tier REMOVE limits"
+        else:
+            update = "SET tier = :tier, limits = :limits"
+            values[":limits"] = _limits_to_item(limits)
+        try:
+            answer = self._client.update_item(
+                TableName=self._table,
+                Key={"id": {"S": key_id}},
+                UpdateExpression=update,
+                ConditionExpression=_KNOWN_ID,
+                ExpressionAttributeValues=values,
+                ReturnValues="ALL_NEW",
+            )
+        except self._client.exceptions.ConditionalCheckFailedException:
+            return None
+        except (ClientError, BotoCoreError) as error:
+            raise _failed("change the key") from error
+        return _from_item(answer["Attributes"])
+
     def list(self) -> Iterator[KeyRecord]:
         """All records, page by page."""
         try:
@@ -94,7 +117,26 @@ def _to_item(record: KeyRecord) -> dict[str, Any]:  # Any: DynamoDB's attribute 
         item["expires_at"] = {"N": str(record.expires_at)}
     if record.revoked_at is not None:
         item["revoked_at"] = {"N": str(record.revoked_at)}
+    if record.limits is not None:
+        item["limits"] = _limits_to_item(record.limits)
     return item
+
+
+def _limits_to_item(limits: Limits) -> dict[str, Any]:
+    numbers = {
+        "requests_per_minute": limits.requests_per_minute,
+        "tokens_per_minute": limits.tokens_per_minute,
+        "concurrent": limits.concurrent,
+    }
+    return {"M": {name: {"N": str(number)} for name, number in numbers.items()}}
+
+
+def _limits_from_item(numbers: Mapping[str, Any]) -> Limits:
+    return Limits(
+        requests_per_minute=int(numbers["requests_per_minute"]["N"]),
+        tokens_per_minute=int(numbers["tokens_per_minute"]["N"]),
+        concurrent=int(numbers["concurrent"]["N"]),
+    )
 
 
 def _from_item(item: Mapping[str, Any]) -> KeyRecord:
@@ -106,4 +148,5 @@ def _from_item(item: Mapping[str, Any]) -> KeyRecord:
         created_at=int(item["created_at"]["N"]),
         expires_at=int(item["expires_at"]["N"]) if "expires_at" in item else None,
         revoked_at=int(item["revoked_at"]["N"]) if "revoked_at" in item else None,
+        limits=_limits_from_item(item["limits"]["M"]) if "limits" in item else None,
     )

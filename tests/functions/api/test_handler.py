@@ -12,7 +12,7 @@ from functions.api.entry import LambdaEntry
 from megallm.errors import RateLimited, UpstreamFailed
 from megallm.settings import Settings
 from megallm.telemetry import fields_of
-from tests.fakes import KEY, ScriptedProvider, Step, gateway, text_reply
+from tests.fakes import KEY, Pause, ScriptedProvider, Step, gateway, text_reply
 from tests.functions.api.gateway_events import KINDS, Json, Kind, body_of, event
 
 HELLO = {"model": "claude-test", "max_tokens": 100, "messages": [{"role": "user", "content": "Grüß Gott 👋"}]}
@@ -266,3 +266,15 @@ def test_an_event_that_mangum_cannot_read_is_refused_in_the_documented_shape(
     )
     (record,) = [record for record in caplog.records if record.name == "megallm"]
     assert fields_of(record) == {"request_id": answer["headers"]["request-id"]}
+
+
+def test_a_call_ends_before_the_function_does(kind: Kind) -> None:
+    """A second is left to tell the client, settle and log: a function that is cut off says nothing."""
+    provider = ScriptedProvider([Pause()])
+    handler = LambdaEntry(create_app(gateway(provider)))
+    context = SimpleNamespace(**vars(CONTEXT), get_remaining_time_in_millis=lambda: 1100)
+
+    status, error = error_of(handler(hello(kind), context))
+
+    assert (status, error["type"]) == (504, "timeout_error")
+    assert provider.cancelled == 1

@@ -1,10 +1,14 @@
-"""The composition root: settings in, gateway out. The one place that knows every implementation."""
+"""Puts the gateway together from what the settings and the catalogue name."""
 
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
-from megallm.catalog.models import BrokenCatalog, Catalog, load
+from megallm.catalog.file_format import load
+from megallm.catalog.models import Catalog
+from megallm.catalog.upstreams import EmbeddedUpstream
+from megallm.composition.workshop import Workshop
 from megallm.identifiers import new_tool_use_id
 from megallm.limits.unlimited import Unlimited
 from megallm.operations.authenticate import Authenticator
@@ -13,22 +17,32 @@ from megallm.operations.ports import KeyStore, Limiter, LocalProvider, Provider
 from megallm.settings import BrokenSettings, Settings
 from megallm.stores.aws import AwsTarget
 from megallm.stores.keys import DynamoKeys
+from megallm.stores.secrets import Secrets
 
 _AWS_FROM_THE_ENVIRONMENT = AwsTarget()
 
 
-def compose(settings: Settings, aws: AwsTarget = _AWS_FROM_THE_ENVIRONMENT) -> Gateway:
-    """The gateway that these settings describe. Raises BrokenSettings or BrokenCatalog."""
+def compose(
+    settings: Settings, aws: AwsTarget = _AWS_FROM_THE_ENVIRONMENT, environ: Mapping[str, str] | None = None
+) -> Gateway:
+    """The gateway that these settings describe. *environ* has the secrets that the catalogue names by ``env:``.
+
+    Raises BrokenSettings or BrokenCatalog.
+    """
     catalog = load(settings.catalog)
-    known: dict[str, Callable[[], Provider]] = {"embedded": partial(embedded_provider, settings)}
-    unknown = catalog.providers() - known.keys()
-    if unknown:
-        raise BrokenCatalog(f"{settings.catalog}: there is no provider {', '.join(sorted(unknown))}")
-    providers = LazyProviders({name: known[name] for name in catalog.providers()})
-    if catalog.leaves_context_to("embedded"):
-        embedded = embedded_provider(settings)
-        providers.set("embedded", embedded)
-        catalog = catalog.with_context("embedded", embedded.context_tokens)
+    workshop = Workshop(settings, Secrets(aws, os.environ if environ is None else environ))
+    makers: dict[str, Callable[[], Provider]] = {
+        name: partial(embedded_provider, settings)
+        if isinstance(upstream, EmbeddedUpstream)
+        else workshop.maker(name, upstream)
+        for name, upstream in catalog.upstreams.items()
+    }
+    providers = LazyProviders(makers)
+    for name, upstream in catalog.upstreams.items():
+        if isinstance(upstream, EmbeddedUpstream) and catalog.leaves_context_to(name):
+            embedded = embedded_provider(settings)
+            providers.set(name, embedded)
+            catalog = catalog.with_context(name, embedded.context_tokens)
     return assemble(settings, DynamoKeys(aws.dynamodb(), settings.keys_table), catalog, providers, Unlimited())
 
 

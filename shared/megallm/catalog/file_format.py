@@ -1,0 +1,158 @@
+"""The catalogue file: its shape in TOML, and how it is read and refused."""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from datetime import date
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from megallm.catalog.compatibility import TakesTable
+from megallm.catalog.lines import line_of
+from megallm.catalog.models import UNKNOWN_RELEASE, Capability, Catalog, Lifecycle, Model, Prices, Route
+from megallm.catalog.upstreams import IMPLIED, KINDS, TableName, Upstream, Upstreams
+
+SHIPPED = {"local": "local.toml", "aws": "aws.toml"}
+
+Name = Annotated[str, Field(min_length=1, max_length=256)]
+Tokens = Annotated[int, Field(gt=0)]
+Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class BrokenCatalog(Exception):
+    """The catalogue cannot be used; the message names the file, the line and the reason."""
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class _Prices(_Table):
+    """US dollars per million tokens."""
+
+    input: Dollars
+    output: Dollars
+    cache_read: Dollars | None = None
+    cache_write: Dollars | None = None
+
+
+class _Route(_Table):
+    """One way to get a model answered: a provider, and the name that the provider's upstream knows."""
+
+    provider: Name
+    model: Name
+    table: TableName | None = None
+    takes: TakesTable | None = None
+
+
+class _Defaults(_Table):
+    routes: tuple[_Route, ...] = ()
+    context_tokens: Tokens | None = None
+    max_output_tokens: Tokens | None = None
+    capabilities: tuple[Capability, ...] | None = None
+    prices: _Prices | None = None
+
+
+class _Entry(_Defaults):
+    id: Name
+    display_name: Name
+    released: date = UNKNOWN_RELEASE
+    aliases: tuple[Name, ...] = ()
+    lifecycle: Lifecycle = "active"
+
+
+class _File(_Table):
+    providers: Upstreams
+    defaults: _Defaults = _Defaults()
+    models: tuple[_Entry, ...] = Field(min_length=1)
+
+
+def load(name_or_path: str) -> Catalog:
+    """A shipped catalogue by name, or a TOML file. Raises BrokenCatalog."""
+    shipped = SHIPPED.get(name_or_path)
+    try:
+        if shipped is not None:
+            text = resources.files(__package__).joinpath(shipped).read_text(encoding="utf-8")
+        else:
+            text = Path(name_or_path).read_text(encoding="utf-8")
+    except OSError as error:
+        raise BrokenCatalog(f"{name_or_path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise BrokenCatalog(f"{name_or_path}: it is not text in UTF-8") from error
+    return parse(text, source=shipped or name_or_path)
+
+
+def parse(text: str, *, source: str) -> Catalog:
+    """The catalogue in the text of a TOML file. Raises BrokenCatalog."""
+    return _Reader(text, source).read()
+
+
+class _Reader:
+    """Reads one text; knows it, so that what it refuses has a line."""
+
+    def __init__(self, text: str, source: str) -> None:
+        self._text = text
+        self._source = source
+        self._seen: set[str] = set()
+
+    def read(self) -> Catalog:
+        try:
+            file = _File.model_validate(tomllib.loads(self._text))
+        except tomllib.TOMLDecodeError as error:
+            raise BrokenCatalog(f"{self._source}: {error}") from error
+        except ValidationError as error:
+            first = error.errors(include_input=False, include_url=False)[0]
+            self._refuse(_path_in_file(first["loc"]), first["msg"])
+        upstreams = {**IMPLIED, **file.providers}
+        models = [self._model(entry, at, file.defaults, upstreams) for at, entry in enumerate(file.models)]
+        used = {route.provider for model in models for route in model.routes}
+        return Catalog(models, {name: upstream for name, upstream in upstreams.items() if name in used})
+
+    def _model(self, entry: _Entry, at: int, defaults: _Defaults, upstreams: Mapping[str, Upstream]) -> Model:
+        for name in (entry.id, *entry.aliases):
+            if name in self._seen:
+                self._refuse(("models", at, "id"), f"{name} stands there twice")
+            self._seen.add(name)
+        given = entry.model_fields_set
+        own_routes = "routes" in given
+        routes = entry.routes if own_routes else defaults.routes
+        if not routes:
+            self._refuse(("models", at), f"{entry.id} has no routes")
+        where: tuple[str | int, ...] = ("models", at, "routes") if own_routes else ("defaults", "routes")
+        prices = entry.prices if "prices" in given else defaults.prices
+        return Model(
+            id=entry.id,
+            display_name=entry.display_name,
+            released=entry.released,
+            lifecycle=entry.lifecycle,
+            aliases=entry.aliases,
+            routes=tuple(self._route(route, (*where, index), upstreams) for index, route in enumerate(routes)),
+            context_tokens=entry.context_tokens if "context_tokens" in given else defaults.context_tokens,
+            max_output_tokens=entry.max_output_tokens if "max_output_tokens" in given else defaults.max_output_tokens,
+            capabilities=entry.capabilities if "capabilities" in given else defaults.capabilities,
+            prices=None if prices is None else Prices(**prices.model_dump()),
+        )
+
+    def _route(self, route: _Route, where: Sequence[str | int], upstreams: Mapping[str, Upstream]) -> Route:
+        upstream = upstreams.get(route.provider)
+        if upstream is None:
+            self._refuse(
+                (*where, "provider"),
+                f"there is no provider {route.provider!r}: give it a table [providers.{route.provider}] "
+                f"with its kind, or name one of {', '.join(KINDS)}",
+            )
+        return Route(route.provider, route.model, upstream.takes_with(route.table, route.takes))
+
+    def _refuse(self, path: Sequence[str | int], reason: str) -> NoReturn:
+        line = line_of(self._text, path)
+        place = self._source if line is None else f"{self._source}, line {line}"
+        raise BrokenCatalog(f"{place}: {'.'.join(map(str, path))}: {reason}")
+
+
+def _path_in_file(location: Sequence[str | int]) -> tuple[str | int, ...]:
+    """A path as the file has it: pydantic puts the kind in between where a table's shape depends on it."""
+    if len(location) > 2 and location[0] == "providers" and location[2] in KINDS:
+        return (*location[:2], *location[3:])
+    return tuple(location)

@@ -1,0 +1,135 @@
+"""The upstreams of a catalogue: where each provider's servers are and which key opens them, as the file says it."""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
+
+from megallm.catalog.compatibility import TakesTable, names, shipped
+from megallm.messages.compatibility import EVERYTHING, Takes
+
+Kind = Literal["anthropic", "bedrock", "embedded", "openai"]
+KINDS: tuple[Kind, ...] = ("anthropic", "bedrock", "embedded", "openai")
+
+SECRET_SCHEMES = ("env", "secretsmanager", "ssm")
+
+
+def _reference(text: str) -> str:
+    scheme, colon, name = text.partition(":")
+    if scheme not in SECRET_SCHEMES or not colon or not name:
+        # Not shown: whoever writes a key here by mistake should not find it in a log.
+        raise ValueError("a secret is named, never written down: env:NAME, secretsmanager:NAME or ssm:/NAME")
+    return text
+
+
+def _url(text: str) -> str:
+    if not text.startswith(("https://", "http://")):
+        raise ValueError("it must begin with https:// or http://")
+    return text.rstrip("/")
+
+
+def _table(name: str) -> str:
+    if name not in names():
+        raise ValueError(f"there is no such table; there are {', '.join(sorted(names()))}")
+    return name
+
+
+SecretReference = Annotated[str, AfterValidator(_reference)]
+Url = Annotated[str, AfterValidator(_url)]
+TableName = Annotated[str, AfterValidator(_table)]
+Headers = Mapping[str, str]
+
+
+class _Upstream(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    # The compatibility table that ships for this kind of server, and what the operator knows better.
+    table: TableName | None = None
+    takes: TakesTable = TakesTable()
+
+    def default_table(self) -> str | None:
+        """The table of a provider that names none."""
+        return None
+
+    def takes_with(self, table: str | None, over: TakesTable | None) -> Takes:
+        """What a route of this provider takes: the table, what the provider says over it, what the route does."""
+        name = table or self.table or self.default_table()
+        takes = self.takes.takes().over(shipped(name) if name is not None else EVERYTHING)
+        return takes if over is None else over.takes().over(takes)
+
+
+class EmbeddedUpstream(_Upstream):
+    """The model on this machine."""
+
+    kind: Literal["embedded"] = "embedded"
+
+
+class OpenAIUpstream(_Upstream):
+    """A chat-completions server. ``base_url``, ``path`` and ``query`` may hold ``{model}``."""
+
+    kind: Literal["openai"] = "openai"
+    base_url: Url = "https://api.openai.com/v1"
+    api_key: SecretReference | None = None
+    auth_header: str = "authorization"
+    path: str = "/chat/completions"
+    tokenize_path: str | None = None
+    query: Mapping[str, str] = {}
+    headers: Headers = {}
+    body: Mapping[str, object] = {}
+
+    def default_table(self) -> str:
+        """OpenAI's own."""
+        return "openai"
+
+
+class AnthropicUpstream(_Upstream):
+    """A server that speaks the Messages API: Anthropic's, or another that does."""
+
+    kind: Literal["anthropic"] = "anthropic"
+    base_url: Url = "https://api.anthropic.com"
+    api_key: SecretReference | None = None
+    auth_header: str = "x-api-key"
+    headers: Headers = {}
+
+    def default_table(self) -> str:
+        """Anthropic's own."""
+        return "anthropic"
+
+
+class BedrockUpstream(_Upstream):
+    """Amazon Bedrock, with AWS's own chain of credentials. What is None comes from there, too."""
+
+    kind: Literal["bedrock"] = "bedrock"
+    region: str | None = None
+    profile: str | None = None
+    endpoint_url: Url | None = None
+
+    def default_table(self) -> str:
+        """That of InvokeModel with Claude; routes to other models name ``converse``."""
+        return "bedrock"
+
+
+def _kind(value: object) -> str | None:
+    kind = value.get("kind") if isinstance(value, dict) else getattr(value, "kind", None)
+    return kind if kind in KINDS else None
+
+
+Upstream = Annotated[
+    Annotated[EmbeddedUpstream, Tag("embedded")]
+    | Annotated[OpenAIUpstream, Tag("openai")]
+    | Annotated[AnthropicUpstream, Tag("anthropic")]
+    | Annotated[BedrockUpstream, Tag("bedrock")],
+    Discriminator(
+        _kind, custom_error_type="kind", custom_error_message=f"Input should have a 'kind': {', '.join(KINDS)}"
+    ),
+]
+
+# Routes may name these without a table of their own.
+IMPLIED: Mapping[str, EmbeddedUpstream | OpenAIUpstream | AnthropicUpstream | BedrockUpstream] = {
+    "embedded": EmbeddedUpstream(),
+    "openai": OpenAIUpstream(api_key="env:OPENAI_API_KEY"),
+    "anthropic": AnthropicUpstream(api_key="env:ANTHROPIC_API_KEY"),
+    "bedrock": BedrockUpstream(),
+}
+
+Upstreams = Annotated[Mapping[str, Upstream], Field(default_factory=dict)]

@@ -1,0 +1,117 @@
+"""Makes the providers of upstreams over the network from what the catalogue says of them.
+
+Their modules are imported by whoever first needs one: a Lambda function that asks Bedrock alone loads no other.
+"""
+
+import os
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING, assert_never
+
+from megallm.catalog.upstreams import AnthropicUpstream, BedrockUpstream, OpenAIUpstream
+from megallm.identifiers import new_tool_use_id
+from megallm.messages.signatures import Signer
+from megallm.operations.ports import Provider
+from megallm.settings import BrokenSettings, Settings
+from megallm.stores.secrets import MissingSecret, Secret, Secrets
+
+if TYPE_CHECKING:
+    from megallm.providers.http import Http
+    from megallm.providers.images import ImageSource
+
+_OWN_SECRET_BYTES = 32
+
+
+class Workshop:
+    """What the providers of one process share: connections, secrets, the one who signs."""
+
+    def __init__(self, settings: Settings, secrets: Secrets) -> None:
+        self._settings = settings
+        self._secrets = secrets
+        self._signing = self._secret("MEGALLM_SIGNING_SECRET", settings.signing_secret)
+        self._own_signer = Signer([os.urandom(_OWN_SECRET_BYTES)])
+
+    def maker(
+        self, name: str, upstream: AnthropicUpstream | BedrockUpstream | OpenAIUpstream
+    ) -> Callable[[], Provider]:
+        """What makes this provider. Raises BrokenSettings now for a secret that the environment does not have."""
+        match upstream:
+            case AnthropicUpstream():
+                key = self._secret(f"providers.{name}.api_key", upstream.api_key)
+                return lambda: self._anthropic(name, upstream, key)
+            case BedrockUpstream():
+                return lambda: self._bedrock(name, upstream)
+            case OpenAIUpstream():
+                key = self._secret(f"providers.{name}.api_key", upstream.api_key)
+                return lambda: self._openai(name, upstream, key)
+            case _:
+                assert_never(upstream)
+
+    def _anthropic(self, name: str, upstream: AnthropicUpstream, key: Secret | None) -> Provider:
+        from megallm.providers.anthropic.provider import AnthropicProvider, AnthropicSettings
+
+        settings = AnthropicSettings(upstream.base_url, upstream.headers, upstream.auth_header)
+        return AnthropicProvider(name=name, settings=settings, http=self._http, api_key=key)
+
+    def _bedrock(self, name: str, upstream: BedrockUpstream) -> Provider:
+        from megallm.providers.bedrock.provider import BedrockProvider, BedrockSettings
+        from megallm.providers.tokens import count_text
+
+        return BedrockProvider(
+            name=name,
+            settings=BedrockSettings(upstream.region, upstream.profile, upstream.endpoint_url),
+            http=self._http,
+            signer=self._signer,
+            new_tool_id=new_tool_use_id,
+            count_text=count_text,
+            images=self._images,
+        )
+
+    def _openai(self, name: str, upstream: OpenAIUpstream, key: Secret | None) -> Provider:
+        from megallm.providers.openai.provider import OpenAIProvider, OpenAISettings
+        from megallm.providers.tokens import count_text
+
+        settings = OpenAISettings(
+            base_url=upstream.base_url,
+            path=upstream.path,
+            query=upstream.query,
+            headers=upstream.headers,
+            body=upstream.body,
+            auth_header=upstream.auth_header,
+            tokenize_path=upstream.tokenize_path,
+        )
+        return OpenAIProvider(
+            name=name,
+            settings=settings,
+            http=self._http,
+            api_key=key,
+            signer=self._signer,
+            new_tool_id=new_tool_use_id,
+            images=self._images,
+            count_text=count_text,
+        )
+
+    @cached_property
+    def _http(self) -> "Http":
+        from megallm.providers.http import Http
+
+        return Http(use_proxies=self._settings.use_proxies)
+
+    @cached_property
+    def _images(self) -> "ImageSource | None":
+        if not self._settings.fetch_image_urls:
+            return None
+        from megallm.providers.image_fetch import SafeImages
+
+        return SafeImages()
+
+    async def _signer(self) -> Signer:
+        if self._signing is None:
+            return self._own_signer
+        return Signer([version.encode() for version in await self._signing.versions()])
+
+    def _secret(self, place: str, reference: str | None) -> Secret | None:
+        try:
+            return None if reference is None else self._secrets.secret(reference)
+        except MissingSecret as error:
+            raise BrokenSettings(f"{place}: {error}") from error

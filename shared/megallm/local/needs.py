@@ -1,0 +1,29 @@
+"""What a catalogue needs of the local stack, and what it cannot have there."""
+
+from dataclasses import dataclass
+
+from megallm.catalog.file_format import load
+from megallm.catalog.upstreams import BedrockUpstream, EmbeddedUpstream
+from megallm.settings import BrokenSettings, Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """Whether a route leads to the embedded model, whose file is large."""
+
+    embedded_model: bool
+
+
+def needs_of(settings: Settings) -> Needs:
+    """Raises BrokenCatalog, and BrokenSettings where a route leads to Bedrock.
+
+    The stack's process drops all AWS credentials, so that no slip reaches a real account: Bedrock could only refuse.
+    """
+    upstreams = load(settings.catalog).upstreams
+    for name, upstream in upstreams.items():
+        if isinstance(upstream, BedrockUpstream):
+            raise BrokenSettings(
+                f"MEGALLM_CATALOG: {settings.catalog} routes to Bedrock (provider {name!r}), which the local stack "
+                "cannot reach: it keeps your AWS credentials out of its process. Deploy, or leave these routes out"
+            )
+    return Needs(any(isinstance(upstream, EmbeddedUpstream) for upstream in upstreams.values()))

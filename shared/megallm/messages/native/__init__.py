@@ -1,0 +1,1 @@
+"""Our own format spoken by the upstream: its bodies, replies and events, changed only where they must be."""

@@ -1,0 +1,180 @@
+"""One call along its model's routes: each is tried a few times, then the next, until the first byte is there.
+
+What was begun is not begun anew: a client that has seen a part of one reply must not get the rest of another.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from megallm.catalog.models import Model, Route
+from megallm.errors import CallerError, GatewayError, InvalidRequest, UpstreamFailed
+from megallm.messages.adaptations import HEADER, header_value
+from megallm.messages.calls import Adaptation, ApiVersion, Call
+from megallm.messages.events import Reply, StreamEvent, Usage
+from megallm.messages.requests import MessagesRequest, TokenCountRequest
+from megallm.operations.gateway import Gateway
+from megallm.operations.ports import PreparedCall
+from megallm.operations.retry import is_upstreams
+from megallm.operations.trace import Trace
+from megallm.telemetry import log
+
+ROUTE_HEADER = "megallm-route"
+
+RequestT = TypeVar("RequestT", bound=TokenCountRequest)
+ResultT = TypeVar("ResultT")
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """What a request says of itself outside its body; ``seconds_left`` is what a Lambda function has, else None."""
+
+    version: ApiVersion = "2023-06-01"
+    betas: tuple[str, ...] = ()
+    seconds_left: float | None = None
+
+
+class RoutedCall:
+    """A message on its way. ``create`` or ``open`` is called once; *deadline* is a moment of ``time.monotonic``."""
+
+    def __init__(
+        self, gateway: Gateway, request: MessagesRequest, sender: Sender, body: bytes, trace: Trace, deadline: float
+    ) -> None:
+        self._gateway = gateway
+        self._request = request
+        self._sender = sender
+        self._body = body
+        self._trace = trace
+        self._deadline = deadline
+        self._model = gateway.catalog.find(request.model)
+        self._at = 0
+        self._tried = 0
+        self._prepared: PreparedCall | None = None
+        self._is_prepared = asyncio.Event()
+        self._held = False
+        self._failure: GatewayError | None = None
+        trace.model = request.model
+
+    @property
+    def usage(self) -> Usage | None:
+        """What the last try used so far."""
+        return None if self._prepared is None else self._prepared.usage
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Which route answers, and what was adapted for it."""
+        headers = {ROUTE_HEADER: self._route.name}
+        if self._prepared is not None and self._prepared.adaptations:
+            headers[HEADER] = header_value(self._prepared.adaptations)
+        return headers
+
+    async def create(self) -> Reply:
+        """The whole reply. Raises GatewayError."""
+        return await self._try(lambda prepared: prepared.create())
+
+    async def open(self) -> tuple[StreamEvent, AsyncGenerator[StreamEvent, None]]:
+        """The first event, and the others; the generator must be closed. Raises GatewayError."""
+        return await self._try(_first_of)
+
+    async def hold(self) -> None:
+        """From now on no other route may answer, since the client is told of this one. Waits until there is one."""
+        self._held = True
+        await self._is_prepared.wait()
+
+    @property
+    def _route(self) -> Route:
+        return self._model.routes[self._at]
+
+    async def _try(self, send: Callable[[PreparedCall], Awaitable[ResultT]]) -> ResultT:
+        while True:
+            self._tried += 1
+            self._trace.route = self._route.name
+            began = time.perf_counter()
+            try:
+                if self._prepared is None:
+                    self._prepared = await self._prepared_for(self._route)
+                    self._is_prepared.set()
+                return await send(self._prepared)
+            except GatewayError as error:
+                log_failure(self._trace, self._tried, error, began)
+                await self._go_on_after(error)
+
+    async def _prepared_for(self, route: Route) -> PreparedCall:
+        call = call_of(self._request, self._model, route, self._sender, self._body)
+        prepared = await self._gateway.providers[route.provider].prepare(call)
+        if prepared.adaptations and self._gateway.settings.strict:
+            raise _refused(prepared.adaptations[0])
+        return prepared
+
+    async def _go_on_after(self, error: GatewayError) -> None:
+        """Waits for the next try, or turns to the next route. Raises the error where there is neither."""
+        if self._prepared is None and self._failure is not None and isinstance(error, CallerError):
+            # The first route decides what a request may ask for. One that only stands in for it is passed over.
+            self._turn_to_the_next(self._failure)
+            return
+        if not is_upstreams(error):
+            raise error
+        wait = self._gateway.retry.wait(error, self._tried, self._deadline - time.monotonic())
+        if wait is None:
+            self._turn_to_the_next(error)
+        else:
+            await asyncio.sleep(wait)
+
+    def _turn_to_the_next(self, failure: GatewayError) -> None:
+        if self._held or self._at + 1 == len(self._model.routes) or time.monotonic() >= self._deadline:
+            raise failure
+        self._failure = failure
+        self._is_prepared.clear()
+        self._prepared = None
+        self._at += 1
+        self._tried = 0
+
+
+def log_failure(trace: Trace, tried: int, error: GatewayError, began: float) -> None:
+    """Why a route did not answer; *began* is a moment of ``time.perf_counter``."""
+    log(
+        "route_failed",
+        {
+            "request_id": trace.request_id,
+            "route": trace.route,
+            "try": tried,
+            "status": error.status,
+            "error_type": error.type,
+            "failure": type(error).__name__,
+            "duration_ms": round((time.perf_counter() - began) * 1000, 2),
+        },
+    )
+
+
+def call_of(request: RequestT, model: Model, route: Route, sender: Sender, body: bytes) -> Call[RequestT]:
+    """The request as this route's provider gets it."""
+    return Call(
+        request,
+        route.model,
+        sender.betas,
+        body,
+        sender.version,
+        route.takes,
+        model.context_tokens,
+        model.max_output_tokens,
+    )
+
+
+async def _first_of(prepared: PreparedCall) -> tuple[StreamEvent, AsyncGenerator[StreamEvent, None]]:
+    events = prepared.stream()
+    try:
+        return await anext(events), events
+    except StopAsyncIteration:
+        raise UpstreamFailed("The model's reply ended before it began") from None
+    except BaseException:
+        await events.aclose()
+        raise
+
+
+def _refused(adaptation: Adaptation) -> InvalidRequest:
+    return InvalidRequest(
+        f"{adaptation.field}: would be {adaptation.change} on this model's route, and strict mode does not allow that",
+        param=adaptation.field,
+    )

@@ -1,0 +1,48 @@
+"""What the answers of an upstream mean that are no message: errors by their type, by their status where that says more.
+
+Knows no sockets.
+"""
+
+from collections.abc import Mapping
+
+from pydantic_core import from_json
+
+from megallm.errors import GatewayError, UpstreamFailed
+from megallm.messages.native.errors import error_text, native_error
+from megallm.messages.native.payloads import json_object
+from megallm.providers.refusals import refusal
+
+OF_THE_KEY = frozenset({401, 403})
+
+
+def refused(status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
+    """The error for a status that is not 200 (contract C32). *headers* have names in lower case."""
+    payload = _error(body)
+    if payload is None and status in (400, 422):
+        return UpstreamFailed("The model's provider sent an answer that cannot be read")  # a proxy's page, most likely
+    text = error_text(payload or {})
+    by_status = refusal(status, text or "The model's provider refused the request", headers=headers)
+    if payload is None or status in OF_THE_KEY:
+        return by_status
+    by_type = native_error(payload)
+    if type(by_type) is UpstreamFailed:
+        return by_status  # a type of the upstream's own, or none
+    if type(by_type) is type(by_status):
+        by_type.headers.update(by_status.headers)
+    return by_type
+
+
+def counted(body: bytes) -> int:
+    """The answer of count_tokens. Raises UpstreamFailed."""
+    tokens = json_object(body).get("input_tokens")
+    if not isinstance(tokens, int):
+        raise UpstreamFailed("The model's provider did not tell the number of tokens")
+    return tokens
+
+
+def _error(body: bytes) -> Mapping[str, object] | None:
+    try:
+        payload = from_json(body)
+    except ValueError:
+        return None
+    return payload if isinstance(payload, dict) and isinstance(payload.get("error"), dict) else None

@@ -1,0 +1,133 @@
+"""Anthropic's API, or a server that speaks it, as a provider of the gateway: what passes, passes as it is."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import suppress
+
+from megallm.errors import UpstreamFailed
+from megallm.messages.calls import Adaptation, Call
+from megallm.messages.events import Reply, StreamEvent, Usage
+from megallm.messages.native.body import NativeBody, native_body
+from megallm.messages.native.relay import NativeRelay
+from megallm.messages.native.reply import native_reply
+from megallm.messages.requests import MessagesRequest, TokenCountRequest
+from megallm.messages.sse import SseDecoder
+from megallm.providers.anthropic.answers import counted
+from megallm.providers.anthropic.client import AnthropicClient, AnthropicSettings
+from megallm.providers.http import Http, OpenAnswer
+from megallm.providers.secrets import ApiKey
+
+__all__ = ["AnthropicProvider", "AnthropicSettings"]
+
+_MESSAGES = "/v1/messages"
+# The older version takes all that the newer one does, and temperature, top_p, top_k, documents in assistant messages
+# and citations in user text besides; replies are the same in both. So both kinds of client are served by it (C02).
+# Source: https://platform.claude.com/docs/en/api/migration-2026-10-21
+_VERSION = "2023-06-01"
+# What MessageCreateParams has and MessageCountTokensParams has not (package anthropic 2.12): count_tokens refuses them.
+_NOT_COUNTED = (
+    "container",
+    "diagnostics",
+    "fallback_credit_token",
+    "fallbacks",
+    "inference_geo",
+    "max_tokens",
+    "metadata",
+    "service_tier",
+    "stop_sequences",
+    "stream",
+    "temperature",
+    "top_k",
+    "top_p",
+)
+_END_SECONDS = 0.5  # for the end of a body whose last event was there
+
+
+class AnthropicProvider:
+    """One server of the Messages API. *http* is shared, and closed by whoever made it."""
+
+    def __init__(self, *, name: str, settings: AnthropicSettings, http: Http, api_key: ApiKey | None) -> None:
+        self.name = name
+        self._client = AnthropicClient(settings, http, api_key)
+
+    async def prepare(self, call: Call[MessagesRequest]) -> "AnthropicCall":
+        """Adapts the body to the route's table. Raises InvalidRequest for what that refuses."""
+        return AnthropicCall(self._client, call)
+
+    async def count_tokens(self, call: Call[TokenCountRequest]) -> int:
+        """As the upstream counts."""
+        wire = native_body(call, model=call.upstream_model, without=_NOT_COUNTED)
+        async with self._client.open(f"{_MESSAGES}/count_tokens", wire, version=_version(call)) as answer:
+            return counted(await answer.read())
+
+    async def aclose(self) -> None:
+        """Nothing runs but what callers hold open themselves."""
+
+
+class AnthropicCall:
+    """A call that only has to be sent."""
+
+    def __init__(self, client: AnthropicClient, call: Call[MessagesRequest]) -> None:
+        self._client = client
+        self._call = call
+        self._wire = native_body(call, model=call.upstream_model)
+        self._relay: NativeRelay | None = None
+        self._usage: Usage | None = None
+
+    @property
+    def adaptations(self) -> tuple[Adaptation, ...]:
+        """What the table of the route changed."""
+        return self._wire.adaptations
+
+    @property
+    def usage(self) -> Usage | None:
+        """The upstream's own figures; of a stream that broke off, its input and a guess at its output."""
+        return self._relay.usage if self._relay is not None else self._usage
+
+    async def create(self) -> Reply:
+        """The whole reply as the upstream sends it."""
+        self._relay = self._usage = None
+        async with self._client.open(_MESSAGES, self._body(stream=False), version=_version(self._call)) as answer:
+            reply = native_reply(await answer.read(), stop_sequences=self._stop_sequences)
+        self._usage = reply.usage
+        return reply
+
+    async def stream(self) -> AsyncGenerator[StreamEvent, None]:
+        """The upstream's events. Closing the generator ends the upstream call."""
+        wire = self._body(stream=True)
+        self._relay = relay = NativeRelay(input_estimate=len(wire.body) // 4, stop_sequences=self._stop_sequences)
+        decoder = SseDecoder()
+        version = _version(self._call)
+        async with self._client.open(_MESSAGES, wire, version=version, accept="text/event-stream") as answer:
+            async for chunk in answer.chunks():
+                for event in decoder.feed(chunk):
+                    for relayed in relay.event(event.event, event.data):
+                        yield relayed
+                if relay.done:
+                    await _read_to_the_end(answer)
+                    return
+        for event in decoder.finish():
+            for relayed in relay.event(event.event, event.data):
+                yield relayed
+        relay.finish()
+
+    @property
+    def _stop_sequences(self) -> list[str]:
+        return self._call.request.stop_sequences or []
+
+    def _body(self, *, stream: bool) -> NativeBody:
+        """The body as it came says ``stream`` itself; a batch's items may not."""
+        if self._call.request.stream == stream:
+            return self._wire
+        return native_body(self._call, model=self._call.upstream_model, extra={"stream": stream})
+
+
+async def _read_to_the_end(answer: OpenAnswer) -> None:
+    """So that the connection can be used again; an upstream that goes on, or breaks now, is left behind."""
+    with suppress(TimeoutError, UpstreamFailed):
+        async with asyncio.timeout(_END_SECONDS):
+            await answer.read()
+
+
+def _version(call: Call[TokenCountRequest]) -> str:
+    return str(call.takes.features.get("anthropic_version", _VERSION))

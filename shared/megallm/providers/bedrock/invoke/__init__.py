@@ -1,0 +1,1 @@
+"""Claude on Bedrock, by InvokeModel: our own format, in AWS's envelope."""

@@ -1,0 +1,98 @@
+"""Speaks HTTP with one chat-completions server: where it is, what opens it, what every call carries."""
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from urllib.parse import quote, urlencode, urlsplit
+
+from pydantic_core import to_json
+
+from megallm.providers.http import Http, OpenAnswer
+from megallm.providers.secrets import ApiKey
+
+_MODEL = "{model}"
+_NO_KEY = frozenset({401, 403})
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAISettings:
+    """Where a server is and what it wants to see.
+
+    ``base_url``, ``path`` and the values of ``query`` may hold ``{model}``, as Azure's deployments do. ``headers`` and
+    ``body`` go over ours. ``auth_header`` is ``authorization`` for ``Bearer <key>``; any other has the bare key.
+    ``tokenize_path``, from the server's root, takes a chat and tells its tokens; None where there is no such thing.
+    """
+
+    base_url: str
+    path: str = "/chat/completions"
+    query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: Mapping[str, object] = field(default_factory=dict)
+    auth_header: str = "authorization"
+    tokenize_path: str | None = None
+
+
+class ChatClient:
+    """Calls to one server."""
+
+    def __init__(self, settings: OpenAISettings, http: Http, api_key: ApiKey | None) -> None:
+        self._settings = settings
+        self._http = http
+        self._api_key = api_key
+        self._known: set[str] = set()  # keys that were sent
+
+    def without_key(self, body: bytes) -> bytes:
+        """An answer without our keys, should the server repeat one."""
+        for key in self._known:
+            body = body.replace(key.encode(), b"***")
+        return body
+
+    @asynccontextmanager
+    async def complete(
+        self, model: str, body: Mapping[str, object], betas: tuple[str, ...] = ()
+    ) -> AsyncGenerator[OpenAnswer, None]:
+        """The response to a chat, whatever its status; leaving the block ends the call. Raises GatewayError."""
+        settings = self._settings
+        url = f"{settings.base_url}{settings.path}".replace(_MODEL, quote(model, safe=""))
+        if settings.query:
+            url += f"?{urlencode({name: value.replace(_MODEL, model) for name, value in settings.query.items()})}"
+        extra = {"anthropic-beta": ",".join(betas)} if betas else {}
+        async with self._open(url, {**body, **settings.body}, extra) as answer:
+            yield answer
+
+    @asynccontextmanager
+    async def tokenize(self, path: str, body: Mapping[str, object]) -> AsyncGenerator[OpenAnswer, None]:
+        """The response of the server's tokenizer to a chat. Raises GatewayError."""
+        server = urlsplit(self._settings.base_url)
+        async with self._open(f"{server.scheme}://{server.netloc}{path}", body, {}) as answer:
+            yield answer
+
+    @asynccontextmanager
+    async def _open(
+        self, url: str, body: Mapping[str, object], extra: Mapping[str, str]
+    ) -> AsyncGenerator[OpenAnswer, None]:
+        """A key that was refused is forgotten; if there is another by now, the call is made once more with that."""
+        written = to_json(body)
+        key = await self._api_key.get() if self._api_key is not None else None
+        async with AsyncExitStack() as stack:
+            answer = await stack.enter_async_context(
+                self._http.open(url, headers=self._headers(key, extra), body=written)
+            )
+            if self._api_key is not None and answer.status in _NO_KEY:
+                self._api_key.forget()
+                if answer.status == 401 and (newer := await self._api_key.get()) != key:
+                    await stack.aclose()
+                    answer = await stack.enter_async_context(
+                        self._http.open(url, headers=self._headers(newer, extra), body=written)
+                    )
+                    if answer.status in _NO_KEY:
+                        self._api_key.forget()
+            yield answer
+
+    def _headers(self, key: str | None, extra: Mapping[str, str]) -> dict[str, str]:
+        headers = {"content-type": "application/json", **extra}
+        if key:
+            self._known.add(key)
+            name = self._settings.auth_header.lower()
+            headers[name] = f"Bearer {key}" if name == "authorization" else key
+        return headers | {name.lower(): value for name, value in self._settings.headers.items()}

@@ -1,0 +1,215 @@
+"""One translated call to a chat-completions server: sent, read, and, where a schema is asked for, judged."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+
+from megallm.errors import UpstreamFailed
+from megallm.messages.calls import Adaptation
+from megallm.messages.events import Event, MessageDelta, MessageStart, Reply, TextDelta, Usage
+from megallm.messages.fold import fold
+from megallm.providers.http import OpenAnswer
+from megallm.providers.openai.client import ChatClient
+from megallm.providers.openai.errors import Filtered, refused
+from megallm.providers.openai.errors_overflow import Sizes
+from megallm.providers.openai.expected import Expected
+from megallm.providers.openai.finish_reasons import stop_details
+from megallm.providers.openai.reply import events_from_wire, from_wire
+from megallm.providers.openai.stream import ReplyStream
+from megallm.providers.openai.structured import Format, bare, repair_of
+from megallm.providers.openai.structured_stream import events_of
+from megallm.providers.openai.wire import Wire
+
+JsonObject = dict[str, object]
+
+_UNFIT = "The model's reply does not follow the schema of output_config.format"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What reading the answers needs: the replies' frames, whole and streamed, and what the request's size is."""
+
+    whole: Expected
+    streamed: Expected
+    sizes: Sizes
+
+
+class _FilteredError(Exception):
+    """The upstream's content filter refused the prompt: the reply says so, and nothing else."""
+
+    def __init__(self, found: str) -> None:
+        super().__init__(found)
+        self.found = found
+
+
+class OpenAICall:
+    """A translated call. Its state is that of the attempt which is running, or ran last."""
+
+    def __init__(self, client: ChatClient, model: str, wire: Wire, reading: Reading) -> None:
+        self._client = client
+        self._model = model
+        self._wire = wire
+        self._reading = reading
+        self._spent: Usage | None = None  # by answers that are over
+        self._running: ReplyStream | None = None
+
+    @property
+    def adaptations(self) -> tuple[Adaptation, ...]:
+        """What the translation had to change or leave out."""
+        return self._wire.adaptations
+
+    @property
+    def usage(self) -> Usage | None:
+        """The tokens of all that was asked, those of a broken stream as far as it came; None where nothing is known."""
+        return _sum(self._spent, self._running.usage if self._running is not None else None)
+
+    async def create(self) -> Reply:
+        """The whole reply. Raises GatewayError."""
+        self._spent = self._running = None
+        reply = await self._ask_whole(self._wire.body)
+        return await self._judged(reply, self._wire.format, self._ask_whole)
+
+    async def stream(self) -> AsyncGenerator[Event, None]:
+        """The reply as it comes; where only a whole one can be judged, all but its beginning at its end."""
+        self._spent = self._running = None
+        format_ = self._wire.format
+        async with aclosing(self._ask(self._wire.body)) as events:
+            if format_ is None:
+                async for event in events:
+                    yield event
+            elif format_.enforced:
+                async for event in _checked(events, format_):
+                    yield event
+            else:
+                held: list[Event] = []
+                async for event in events:
+                    held.append(event)
+                    if isinstance(event, MessageStart):
+                        yield event
+                reply = await self._judged(self._spend(fold(held)), format_, self._ask_folded)
+                for event in events_of(reply)[1:]:
+                    yield event
+
+    async def _judged(
+        self, reply: Reply, format_: Format | None, ask: Callable[[JsonObject], Awaitable[Reply]]
+    ) -> Reply:
+        """The reply if it follows its schema, else what comes when asked once more (contract C24).
+
+        Raises UpstreamFailed where that does not follow it either. What was cut off, refused or is a tool call was
+        not meant to.
+        """
+        if format_ is None or reply.stop_reason != "end_turn":
+            return reply
+        text = _text(reply)
+        wanted = text if format_.enforced else bare(text)
+        fault = format_.schema.fault(wanted)
+        if fault is None:
+            return reply if wanted == text else _with_text(reply, wanted)
+        repair = {**self._wire.body, "messages": repair_of(self._wire.messages, text, fault)}
+        reply = await ask(repair)
+        wanted = bare(_text(reply))
+        if reply.stop_reason != "end_turn":
+            return reply
+        if format_.schema.fault(wanted) is not None:
+            raise UpstreamFailed(_UNFIT)
+        return _with_text(reply, wanted)
+
+    async def _ask_whole(self, body: JsonObject) -> Reply:
+        """One unstreamed answer; its usage includes that of answers before it."""
+        async with self._client.complete(self._model, body, self._wire.betas) as answer:
+            try:
+                await self._check(answer)
+            except _FilteredError as filtered:
+                return self._spend(_refusal(filtered.found))
+            return self._spend(from_wire(await answer.read(), self._reading.whole))
+
+    async def _ask_folded(self, body: JsonObject) -> Reply:
+        """One streamed answer, whole; its usage includes that of answers before it."""
+        async with aclosing(self._ask(body)) as events:
+            return self._spend(fold([event async for event in events]))
+
+    async def _ask(self, body: JsonObject) -> AsyncGenerator[Event, None]:
+        """The events of one streamed answer."""
+        streamed = {**body, **self._wire.stream_body}
+        async with self._client.complete(self._model, streamed, self._wire.betas) as answer:
+            try:
+                await self._check(answer)
+            except _FilteredError as filtered:
+                for event in events_of(_refusal(filtered.found)):
+                    yield event
+                return
+            if not _is_stream(answer):
+                # A server that cannot stream sends the whole; any other such answer is an error, or no answer.
+                for event in events_from_wire(await answer.read(), self._reading.whole):
+                    yield event
+                return
+            running = self._running = ReplyStream(self._reading.streamed)
+            async for chunk in answer.chunks():
+                for event in running.feed(chunk):
+                    yield event
+                if running.done:
+                    break
+            for event in running.finish():
+                yield event
+
+    async def _check(self, answer: OpenAnswer) -> None:
+        """Raises what a status that is no success means."""
+        if 200 <= answer.status < 300:
+            return
+        body = self._client.without_key(await answer.read())
+        # In a thread: an error about the context may have the prompt's tokens counted.
+        error = await asyncio.to_thread(refused, answer.status, answer.headers, body, self._reading.sizes)
+        if isinstance(error, Filtered):
+            raise _FilteredError(error.found)
+        raise error
+
+    def _spend(self, reply: Reply) -> Reply:
+        """Takes the reply's tokens into account, and gives it with all tokens so far."""
+        self._running = None
+        self._spent = _sum(self._spent, reply.usage)
+        assert self._spent is not None
+        return replace(reply, usage=self._spent)
+
+
+async def _checked(events: AsyncGenerator[Event, None], format_: Format) -> AsyncGenerator[Event, None]:
+    """The events as they come. Raises UpstreamFailed in place of the end of a reply that its schema does not allow."""
+    texts: list[str] = []
+    async for event in events:
+        if isinstance(event, TextDelta):
+            texts.append(event.text)
+        ends = isinstance(event, MessageDelta) and event.stop_reason == "end_turn"
+        if ends and format_.schema.fault("".join(texts)) is not None:
+            raise UpstreamFailed(_UNFIT)
+        yield event
+
+
+def _is_stream(answer: OpenAnswer) -> bool:
+    kind = answer.headers.get("content-type")
+    return kind is None or kind.lower().startswith("text/event-stream")
+
+
+def _refusal(found: str) -> Reply:
+    return Reply((), "refusal", Usage(), stop_details=stop_details("", found))
+
+
+def _text(reply: Reply) -> str:
+    return "".join([str(block["text"]) for block in reply.content if block.get("type") == "text"])
+
+
+def _with_text(reply: Reply, text: str) -> Reply:
+    """The reply with this text in place of its own."""
+    others = [block for block in reply.content if block.get("type") != "text"]
+    return replace(reply, content=(*others, {"type": "text", "text": text}))
+
+
+def _sum(first: Usage | None, second: Usage | None) -> Usage | None:
+    if first is None or second is None:
+        return first or second
+    return Usage(
+        input_tokens=first.input_tokens + second.input_tokens,
+        output_tokens=first.output_tokens + second.output_tokens,
+        cache_read_input_tokens=first.cache_read_input_tokens + second.cache_read_input_tokens,
+        cache_creation_input_tokens=first.cache_creation_input_tokens + second.cache_creation_input_tokens,
+        thinking_tokens=first.thinking_tokens + second.thinking_tokens,
+    )

@@ -1,0 +1,1 @@
+"""Laws over all requests that the official SDK's types allow."""
