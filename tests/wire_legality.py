@@ -82,7 +82,9 @@ def check(frames: Iterable[bytes]) -> WireLaw:
 def _payload(frame: bytes) -> Payload:
     first, *lines = frame.split(b"\n")
     assert first.startswith(b"event: "), f"a frame without its event: {frame!r}"
-    assert lines and all(line.startswith(b"data: ") for line in lines), f"a frame without data: {frame!r}"
+    assert lines, f"a frame without data: {frame!r}"
+    assert all(line.startswith(b"data: ") for line in lines), f"a line that is no data: {frame!r}"
     payload = json.loads(b"\n".join(line.removeprefix(b"data: ") for line in lines))
-    assert isinstance(payload, dict) and payload["type"] == first.removeprefix(b"event: ").decode()
+    assert isinstance(payload, dict)
+    assert payload["type"] == first.removeprefix(b"event: ").decode(), "two names for one event"
     return payload

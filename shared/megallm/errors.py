@@ -29,7 +29,7 @@ class GatewayError(Exception):
     ``status`` and ``type`` follow section 7 of the contract, ``param`` is the dotted path of the
     one request field at fault, ``details`` goes into ``error.details`` (its ``error_code`` selects
     the SDK's exception class), ``headers`` go onto the response, and ``retryable`` tells whether the same request
-    can succeed later.
+    can succeed later. ``upstream_status`` is for the log: the status that an upstream answered with, if one did.
     """
 
     status: ClassVar[int] = 500
@@ -49,6 +49,7 @@ class GatewayError(Exception):
         self.param = param
         self.details = details
         self.headers = dict(headers or {})
+        self.upstream_status: int | None = None
 
 
 class CallerError(GatewayError):

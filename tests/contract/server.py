@@ -59,6 +59,9 @@ class CountingLimiter:
             self.inside += 1
         return _Slot(self)
 
+    async def aclose(self) -> None:
+        """Nothing is open."""
+
     def wait_until_empty(self) -> None:
         """Until every slot is free again."""
         with self.changed:

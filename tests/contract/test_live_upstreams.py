@@ -45,6 +45,9 @@ tokenize_path = "/v1/chat/completions/input_tokens"
 [providers.messages]
 kind = "anthropic"
 base_url = "{url}"
+takes.fields = {{ temperature = "pass", top_p = "pass", top_k = "pass" }}
+takes.features = {{ prefill = true, prefill_space = true, thinking_budgets = true }}
+takes.betas = {{ "*" = "drop" }}
 
 [[models]]
 id = "via-chat"

@@ -86,8 +86,22 @@ def _conversations() -> Iterator[Row]:
     yield Row(section, "max_tokens above the model's", {**LEAST, "max_tokens": 1_000_000})
     stops = [f"stop{number}" for number in range(20)]
     yield Row(section, "20 stop sequences", {**LEAST, "stop_sequences": stops})
+    yield from _members_of_turns()
     for name, value in (("temperature", 0.5), ("top_p", 0.5), ("top_k", 5)):
         yield Row(section, f"{name} (of the older API version)", {**LEAST, name: value})
+
+
+def _members_of_turns() -> Iterator[Row]:
+    """What stands beside role and content."""
+    for request in request_types():
+        for turn in records(request.members["messages"].node):
+            role = str(least(turn.members["role"].node))
+            for name, member in turn.members.items():
+                if name in ("role", "content"):
+                    continue
+                for words, value in ways(member.node, name):
+                    said = {"role": role, "content": "Be brief", name: value}
+                    yield Row("Conversations", f"{name}{words} of a {role} turn", {**LEAST, "messages": [HELLO, said]})
 
 
 def _blocks() -> Iterator[Row]:

@@ -16,6 +16,7 @@ from megallm.messages.events import (
     MessageStop,
     Reply,
     SignatureDelta,
+    StopReason,
     TextDelta,
     ThinkingDelta,
     Usage,
@@ -114,6 +115,107 @@ def test_text_after_a_tool_call_opens_a_new_block() -> None:
     ]
 
 
+def test_text_waits_until_the_call_that_is_open_is_whole() -> None:
+    """Closing the call would lose the rest of its input; the text comes with the next piece, or at the end."""
+    builder = BlockBuilder()
+
+    events = [
+        *builder.tool_call("k", "t", "f"),
+        *builder.tool_input("k", '{"a":'),
+        *builder.text("b"),
+        *builder.thinking("c"),
+        *builder.tool_input("k", "1}"),
+        *builder.text("d"),
+        *builder.finish("tool_use", USAGE),
+    ]
+
+    assert events == [
+        BlockStart(0, tool("t", "f")),
+        InputJsonDelta(0, '{"a":'),
+        InputJsonDelta(0, "1}"),
+        BlockStop(0),
+        BlockStart(1, TEXT),
+        TextDelta(1, "b"),
+        BlockStop(1),
+        BlockStart(2, {"type": "thinking", "thinking": "", "signature": ""}),
+        ThinkingDelta(2, "c"),
+        BlockStop(2),
+        BlockStart(3, TEXT),
+        TextDelta(3, "d"),
+        BlockStop(3),
+        *end("tool_use"),
+    ]
+
+
+def test_text_that_waited_comes_at_the_end() -> None:
+    """Behind all the calls, those that waited too."""
+    builder = BlockBuilder()
+    events = [*builder.tool_call(0, "t", "f"), *builder.tool_call(1, "u", "g")]
+    events += [
+        *builder.tool_input(0, "{}"),
+        *builder.tool_input(1, "{"),
+        *builder.text("b"),
+        *builder.tool_input(1, "}"),
+    ]
+
+    events += builder.finish("tool_use", USAGE)
+
+    assert [event.block["type"] for event in events if isinstance(event, BlockStart)] == [
+        "tool_use",
+        "tool_use",
+        "text",
+    ]
+    assert fold([MessageStart(USAGE), *events]).content[-1] == {"type": "text", "text": "b"}
+
+
+def test_text_behind_a_call_that_is_never_whole_does_not_excuse_it() -> None:
+    """Not even where the reply was cut: it was not the last that came."""
+    builder = BlockBuilder()
+    builder.tool_call(0, "t", "f")
+    builder.tool_input(0, '{"a":')
+    builder.text("b")
+
+    with pytest.raises(UpstreamFailed):
+        builder.finish("max_tokens", USAGE)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "whole"),
+    [
+        ("", False),
+        ("{", False),
+        ("{} ", True),
+        ("[{}", False),
+        ("}", False),
+        ('{"a": 1}', True),
+        ("[{}]", False),
+        (" ", False),
+    ],
+)
+def test_a_call_is_whole_once_its_input_is_a_json_object(arguments: str, whole: bool) -> None:
+    """So that the beginning of another can be told from its continuation."""
+    builder = BlockBuilder()
+    builder.tool_call(0, "t", "f")
+    for letter in arguments:
+        builder.tool_input(0, letter)
+
+    assert builder.call_is_whole(0) is whole
+
+
+def test_the_builder_signs_thinking_that_has_ended() -> None:
+    """Each block by itself, where there is a signer (C15)."""
+    builder = BlockBuilder(sign=lambda thinking: f"signed {thinking}")
+
+    events = [*builder.thinking("a"), *builder.thinking("b"), *builder.text("x"), *builder.thinking("c")]
+    reply = fold([*events, *builder.finish("end_turn", USAGE)])
+
+    assert reply.content == (
+        {"type": "thinking", "thinking": "ab", "signature": "signed ab"},
+        {"type": "text", "text": "x"},
+        {"type": "thinking", "thinking": "c", "signature": "signed c"},
+    )
+
+
 def test_a_call_told_twice_is_one_call() -> None:
     """Some upstreams repeat id and name in every chunk."""
     builder = BlockBuilder()
@@ -134,15 +236,16 @@ def test_arguments_that_are_no_json_object_are_an_error(arguments: str) -> None:
         builder.finish("tool_use", USAGE)
 
 
-def test_arguments_cut_by_max_tokens_end_as_they_are() -> None:
+@pytest.mark.parametrize("reason", ["max_tokens", "model_context_window_exceeded", "refusal"])
+def test_arguments_of_a_reply_that_was_cut_end_as_they_are(reason: StopReason) -> None:
     """The stop_reason tells the client that the input is not whole."""
     builder = BlockBuilder()
     events = [*builder.tool_call(0, "t", "f"), *builder.tool_input(0, '{"city": "Paris", "unit": "cel')]
 
-    events += builder.finish("max_tokens", USAGE)
+    events += builder.finish(reason, USAGE)
 
     assert fold(events) == Reply(
-        ({"type": "tool_use", "id": "t", "name": "f", "input": {"city": "Paris"}},), "max_tokens", USAGE
+        ({"type": "tool_use", "id": "t", "name": "f", "input": {"city": "Paris"}},), reason, USAGE
     )
 
 

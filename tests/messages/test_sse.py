@@ -16,12 +16,13 @@ from megallm.messages.events import (
     MessageDelta,
     MessageStart,
     MessageStop,
+    Relayed,
     SignatureDelta,
     TextDelta,
     ThinkingDelta,
     Usage,
 )
-from megallm.messages.sse import MAX_LINE_BYTES, PING, ServerSentEvent, SseDecoder, encode
+from megallm.messages.sse import MAX_LINE_BYTES, PING, ServerSentEvent, SseDecoder, encode, encode_error
 
 USAGE_WIRE = {
     "input_tokens": 4,
@@ -100,6 +101,21 @@ def test_each_event_becomes_the_frame_of_its_type() -> None:
         (frame,) = read([encode(event, "msg_1", "claude")])
 
         assert (frame.event, from_json(frame.data)) == (payload["type"], payload)
+
+
+def test_a_relayed_frame_is_written_as_it_came() -> None:
+    """Unread."""
+    assert encode(Relayed(b"data: {}\n\n"), "msg_1", "claude") == b"data: {}\n\n"
+
+
+def test_an_error_is_the_last_frame() -> None:
+    """With the envelope that a body would have had (C28)."""
+    (frame,) = read([encode_error(UpstreamFailed("It broke"), "req_1")])
+
+    assert (frame.event, from_json(frame.data)) == (
+        "error",
+        {"type": "error", "error": {"type": "api_error", "message": "It broke"}, "request_id": "req_1"},
+    )
 
 
 def test_a_ping_is_a_frame_too() -> None:

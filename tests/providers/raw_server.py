@@ -23,10 +23,15 @@ class Connection:
 
     async def request(self) -> str:
         """The head of the next request; its body is read too. Raises EOFError where the client has gone."""
-        head = (await self._reader.readuntil(b"\r\n\r\n")).decode()
+        head = await self.head()
         fields = dict(line.lower().split(": ", 1) for line in head.split("\r\n")[1:] if line)
-        self.heads.append(head)
         self.bodies.append(await self._reader.readexactly(int(fields.get("content-length", "0"))))
+        return head
+
+    async def head(self) -> str:
+        """The head alone; the body stays unread."""
+        head = (await self._reader.readuntil(b"\r\n\r\n")).decode()
+        self.heads.append(head)
         return head
 
     async def send(self, *pieces: bytes, pause: float = 0.0) -> None:

@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 
 from megallm.catalog.file_format import load
@@ -43,7 +44,8 @@ def compose(
             embedded = embedded_provider(settings)
             providers.set(name, embedded)
             catalog = catalog.with_context(name, embedded.context_tokens)
-    return assemble(settings, DynamoKeys(aws.dynamodb(), settings.keys_table), catalog, providers, Unlimited())
+    keys = DynamoKeys(aws.dynamodb(), settings.keys_table)
+    return replace(assemble(settings, keys, catalog, providers, Unlimited()), shared=workshop)
 
 
 def assemble(

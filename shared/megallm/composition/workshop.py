@@ -49,9 +49,10 @@ class Workshop:
 
     def _anthropic(self, name: str, upstream: AnthropicUpstream, key: Secret | None) -> Provider:
         from megallm.providers.anthropic.provider import AnthropicProvider, AnthropicSettings
+        from megallm.providers.tokens import count_text
 
         settings = AnthropicSettings(upstream.base_url, upstream.headers, upstream.auth_header)
-        return AnthropicProvider(name=name, settings=settings, http=self._http, api_key=key)
+        return AnthropicProvider(name=name, settings=settings, http=self._http, api_key=key, count_text=count_text)
 
     def _bedrock(self, name: str, upstream: BedrockUpstream) -> Provider:
         from megallm.providers.bedrock.provider import BedrockProvider, BedrockSettings
@@ -104,6 +105,11 @@ class Workshop:
         from megallm.providers.image_fetch import SafeImages
 
         return SafeImages()
+
+    async def aclose(self) -> None:
+        """Closes the connections, if any provider has made some."""
+        if "_http" in vars(self):
+            await self._http.aclose()
 
     async def _signer(self) -> Signer:
         if self._signing is None:

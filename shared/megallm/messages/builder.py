@@ -103,11 +103,12 @@ class BlockBuilder:
 
     def call_is_whole(self, key: object) -> bool:
         """Whether the input of a call that has begun is a JSON object as it stands."""
-        text = "".join(self._calls[key].arguments).strip()
-        if not text.endswith("}"):
+        pieces = self._calls[key].arguments
+        last = next((piece for piece in reversed(pieces) if piece.strip()), "")
+        if not last.rstrip().endswith("}"):  # nearly always tells, and spares joining them
             return False
         try:
-            return isinstance(from_json(text), dict)
+            return isinstance(from_json("".join(pieces)), dict)
         except ValueError:
             return False
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from megallm.catalog.models import Catalog
 from megallm.operations.authenticate import Authenticator
-from megallm.operations.ports import Limiter, LocalProvider, Provider
+from megallm.operations.ports import Closeable, Limiter, LocalProvider, Provider
 from megallm.operations.retry import RetryPolicy
 from megallm.settings import Settings
 
@@ -20,6 +20,7 @@ class Gateway:
     providers: Mapping[str, Provider]
     limiter: Limiter
     retry: RetryPolicy = field(default_factory=RetryPolicy)
+    shared: Closeable | None = None  # what the providers have in common, such as connections
 
     async def load_models(self) -> None:
         """Loads the models of this machine now, so that the first request does not wait for them."""
@@ -31,3 +32,5 @@ class Gateway:
         """Ends every upstream call and frees what the providers hold."""
         for provider in self.providers.values():
             await provider.aclose()
+        if self.shared is not None:
+            await self.shared.aclose()

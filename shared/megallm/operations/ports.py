@@ -46,6 +46,13 @@ class Provider(Protocol):
         """Ends what is running and frees connections or memory."""
 
 
+class Closeable(Protocol):
+    """Something that is closed once, at the end."""
+
+    async def aclose(self) -> None:
+        """Frees what it holds."""
+
+
 @runtime_checkable
 class LocalProvider(Provider, Protocol):
     """A provider whose model lies on this machine, and which alone knows the model's context."""

@@ -143,6 +143,7 @@ def log_failure(trace: Trace, tried: int, error: GatewayError, began: float) -> 
             "status": error.status,
             "error_type": error.type,
             "failure": type(error).__name__,
+            "upstream_status": error.upstream_status,
             "duration_ms": round((time.perf_counter() - began) * 1000, 2),
         },
     )

@@ -6,14 +6,18 @@ gives the chunks that are there together in one piece.
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 import aiohttp
+from aiohttp.abc import AbstractStreamWriter
 
 from megallm.errors import GatewayError, UpstreamFailed, UpstreamMisconfigured, UpstreamTimedOut
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
+# The end of a body often comes a moment after what its reader takes for the end, such as `[DONE]`.
+LINGER_SECONDS, LINGER_BYTES = 0.1, 64 * 1024
+_PIECE_BYTES = 128 * 1024
 _IDLE_SECONDS = 50.0  # less than most servers and load balancers keep a connection open
 # aiohttp would ask for compression, which costs CPU and may hold events back, and tell its version.
 _HEADERS = {"accept-encoding": "identity", "user-agent": "megallm"}
@@ -72,24 +76,33 @@ class Http:
         self._use_proxies = use_proxies
         self._session: aiohttp.ClientSession | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._ending: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
     async def open(
         self, url: str, *, headers: Mapping[str, str], body: bytes, method: str = "POST"
     ) -> AsyncIterator[OpenAnswer]:
-        """A response once its head is there. Leaving the block closes the connection, unless the body was read.
+        """A response once its head is there.
+
+        Leaving the block by an exception closes the connection at once, which ends the call for the upstream.
+        Leaving it otherwise keeps the connection for the next call, if the body ends within a moment.
 
         Raises UpstreamFailed, UpstreamTimedOut, or UpstreamMisconfigured where the URL or a header cannot be sent.
         """
         client = await self._client()
         try:
-            response = await client.request(method, url, headers=headers, data=body or None, allow_redirects=False)
+            response = await client.request(
+                method, url, headers=headers, data=_Body(body) if body else None, allow_redirects=False
+            )
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise _failed(error) from error
         try:
             yield OpenAnswer(response)
-        finally:
-            response.close()  # harmless after the end of the body, when the connection is back in the pool
+        except BaseException:
+            response.close()
+            raise
+        if not response.content.is_eof():
+            self._let_end(response)
 
     async def post(self, url: str, *, headers: Mapping[str, str], body: bytes) -> HttpAnswer:
         """A whole response, whatever its status. Raises as ``open`` and its chunks do."""
@@ -98,9 +111,21 @@ class Http:
 
     async def aclose(self) -> None:
         """Closes all connections."""
+        for task in self._ending:
+            task.cancel()
         session, self._session = self._session, None
         if session is not None:
             await session.close()
+
+    def _let_end(self, response: aiohttp.ClientResponse) -> None:
+        task = asyncio.create_task(_read_to_the_end(response.content))
+        self._ending.add(task)
+
+        def ended(task: asyncio.Task[None]) -> None:  # also of one that was cancelled before it had begun
+            self._ending.discard(task)
+            response.close()  # nothing happens at the end of the body, when the connection is back in the pool
+
+        task.add_done_callback(ended)
 
     async def _client(self) -> aiohttp.ClientSession:
         loop = asyncio.get_running_loop()
@@ -116,6 +141,37 @@ class Http:
                 trust_env=self._use_proxies,
             )
         return self._session
+
+
+class _Body(aiohttp.Payload):
+    """Bytes, sent in pieces as fast as the upstream takes them.
+
+    In one piece asyncio would copy what is left of them again and again, and aiohttp warns from a megabyte on.
+    """
+
+    def __init__(self, body: bytes) -> None:
+        super().__init__(body)
+        self._body = body
+        self._size = len(body)
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        return self._body.decode(encoding, errors)
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
+        if len(self._body) <= _PIECE_BYTES:
+            await writer.write(self._body)
+            return
+        view = memoryview(self._body)
+        for at in range(0, len(view), _PIECE_BYTES):
+            await writer.write(view[at : at + _PIECE_BYTES])
+
+
+async def _read_to_the_end(content: aiohttp.StreamReader) -> None:
+    size = 0
+    with suppress(aiohttp.ClientError, OSError):  # the time was up, or it broke: nobody waits for it
+        async with asyncio.timeout(LINGER_SECONDS):
+            while size < LINGER_BYTES and (part := await content.readany()):
+                size += len(part)
 
 
 def _lower(response: aiohttp.ClientResponse) -> dict[str, str]:

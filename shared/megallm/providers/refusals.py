@@ -23,19 +23,25 @@ def refusal(
 ) -> GatewayError:
     """The error for an HTTP status of an upstream; *message* is its text, which only caller's errors repeat.
 
-    What it says of keys, accounts and paths is the operator's business: the log has it, the caller does not get it.
+    What it says of keys, accounts and paths is the operator's business, and may repeat a key: the log has its status.
     """
+    error = _error(status, message, headers or {}, param)
+    error.upstream_status = status
+    return error
+
+
+def _error(status: int, message: str, headers: Mapping[str, str], param: str | None) -> GatewayError:
     match status:
         case 400 | 422:
             return InvalidRequest(message, param=param)
         case 413:
             return RequestTooLarge(message)
         case 429:
-            return RateLimited(message, headers=_told_on(headers or {}))
+            return RateLimited(message, headers=_told_on(headers))
         case 408 | 504:
             return UpstreamTimedOut("The model's provider did not answer in time")
         case 503 | 529:
-            return UpstreamOverloaded("The model's provider is overloaded", headers=_told_on(headers or {}))
+            return UpstreamOverloaded("The model's provider is overloaded", headers=_told_on(headers))
         case _ if 400 <= status < 500 or 300 <= status < 400:
             return UpstreamMisconfigured("The gateway is not set up right for this model's provider")
         case _:

@@ -13,21 +13,23 @@ from dataclasses import dataclass
 from megallm.errors import GatewayError, InternalError, RateLimited
 from megallm.keys import Caller, Limits
 from megallm.limits.decide import Refused, decide, tokens_cost
-from megallm.limits.memory import Memory, View, end_of
+from megallm.limits.memory import Memory, View
 from megallm.limits.shards import Shard, shards
 from megallm.limits.state import SECOND, Admit, State
 from megallm.limits.tiers import Tiers
 from megallm.limits.told import rates, refusal, too_fast, whole_seconds
-from megallm.limits.waiting import line
+from megallm.limits.waiting import wait_of
 from megallm.messages.events import Usage
 from megallm.operations.settle import settle_to_the_end
 from megallm.stores.limits_admission import Admission
 from megallm.stores.limits_table import Conflict, NoAnswer, Table, TooFast
 
+_PLACE_TRIES = 3
 _TRIES = 8  # one is the rule, two where somebody else was faster, more only where many begin at one moment
 _SHARDS_LOOKED_AT = 8
 _SHARDS_ASKED = 3
 _LEASE_BYTES = 6
+_SOON_NANOSECONDS = 2 * SECOND  # within which those come back who were refused for a slot, while they are few
 _NOTHING = Usage()
 
 
@@ -111,8 +113,8 @@ class DynamoLimiter:
     async def _ask(self, request: _Request) -> Admission | Refused:
         """Admits to the shard, or tells why not."""
         view, lease, now = request.view, self._new_lease(), self._clock()
-        if now < view.too_fast_until:
-            raise self._too_fast()
+        if view.is_too_fast(now):
+            raise self._too_fast(request)
         seen, guess = view.hopeful(now)
         decision = decide(seen, request.shard.limits, now=now, tokens=request.tokens, lease=lease, guess=guess)
         for tries in range(_TRIES):
@@ -126,7 +128,7 @@ class DynamoLimiter:
                 return self._admitted(request, lease)
             now = self._clock()
             decision = decide(found, request.shard.limits, now=now, tokens=request.tokens, lease=lease)
-        raise self._too_fast()
+        raise self._too_fast(request)
 
     async def _write(self, request: _Request, admit: Admit) -> State | None:
         """None where the request is in; else what stood there."""
@@ -138,8 +140,8 @@ class DynamoLimiter:
             # Where our own lease stands there already, an attempt was applied whose answer was lost.
             return None if admit.lease in conflict.state.leases else conflict.state
         except TooFast as error:
-            view.too_fast_until = self._clock() + SECOND
-            raise self._too_fast() from error
+            view.found_too_fast(self._clock())
+            raise self._too_fast(request) from error
         except NoAnswer as error:
             raise InternalError("The gateway could not check this key's limits: their table did not answer") from error
         return None
@@ -159,39 +161,43 @@ class DynamoLimiter:
     async def _place(self, refused: Refused, request: _Request, *, shared: bool) -> int:
         """The moment for which to call back. *shared*: the place is taken before all processes, by a write."""
         view, now = request.view, self._clock()
-        waiting = line(view.state, refused, request.shard.limits, now=now, tokens=request.tokens)
-        if waiting.full:
-            return waiting.anywhere(self._fraction())
-        if not shared:
-            return waiting.when(view.take_place(waiting.next_place()))
-        for _ in range(2):
-            place = waiting.next_place()
+        wait = wait_of(view.state, refused, request.shard.limits, now=now, tokens=request.tokens)
+        place = wait.place(view.state)
+        if place is None:
+            return wait.anywhere(self._fraction())
+        view.take_place(place)  # at once: others of this process are refused while the write is on its way
+        moment = wait.when(view.state)
+        for _ in range(_PLACE_TRIES if shared else 0):
             try:
                 state = await self._table.update(request.shard.item_id, place)
             except Conflict as conflict:
-                view.saw(conflict.state)
-                waiting = line(conflict.state, refused, request.shard.limits, now=now, tokens=request.tokens)
+                place = wait.place(conflict.state)
+                if place is None:
+                    return wait.anywhere(self._fraction())
             except (TooFast, NoAnswer):
                 break
             else:
                 view.saw(state)
-                return waiting.when(end_of(state, place.clock))
-        return waiting.anywhere(self._fraction())
+                return max(moment, wait.when(state))
+        return moment
 
     def _refusal(self, refused: Refused, request: _Request, moment: int) -> RateLimited:
         now = self._clock()
         if refused.limit == "concurrent":
-            moment += int(self._fraction() * SECOND)  # many slots may come free in one second
+            moment = max(moment, now + int(self._fraction() * _SOON_NANOSECONDS))
         return refusal(
             refused.limit,
             request.whole,
             tokens=request.tokens,
             seconds=whole_seconds(moment, now),
-            rates=rates(request.view.state, request.shard.limits, request.whole, now),
+            rates=self._rates(request, now),
         )
 
-    def _too_fast(self) -> RateLimited:
-        return too_fast(1 + round(self._fraction()))
+    def _too_fast(self, request: _Request) -> RateLimited:
+        return too_fast(1 + round(self._fraction()), self._rates(request, self._clock()))
+
+    def _rates(self, request: _Request, now: int) -> dict[str, str]:
+        return rates(request.view.state, request.shard.limits, request.whole, now)
 
 
 async def _give_back(work: asyncio.Task[Admission]) -> None:

@@ -80,7 +80,8 @@ def to_wire(table: str, item_id: str, write: Write) -> Request:
             parts.set(f"lz.#l = {parts.number(write.ends)}")
         case Queue():
             parts.where(_KNOWN_KEY)
-            parts.move(write.clock, write.move)
+            for clock, move in write.moves.items():
+                parts.move(clock, move)
         case _:
             assert_never(write)
     return parts.request(table, item_id)

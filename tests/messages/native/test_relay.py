@@ -95,7 +95,7 @@ def test_tokens_of_a_reply_that_breaks_off_are_guessed_from_what_was_relayed() -
     long, _ = relay_of(START, TEXT, HI.replace("Hi", "x" * 400))
     nothing, _ = relay_of()
 
-    assert [relay.usage and relay.usage.output_tokens for relay in (short, long, nothing)] == [3, 98, None]
+    assert [relay.usage and relay.usage.output_tokens for relay in (short, long, nothing)] == [3, 97, None]
 
 
 def test_a_ping_before_the_message_is_left_out() -> None:

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from megallm.errors import UpstreamFailed
+from megallm.providers.estimates import MOST_IMAGE_TOKENS
 from megallm.providers.openai.count import counted, estimate, tokenizer_body
-from megallm.providers.openai.count_images import MOST_IMAGE_TOKENS, file_tokens, image_tokens
+from megallm.providers.openai.count_images import file_tokens, image_tokens
 from megallm.providers.openai.dialect import dialect_of
 from megallm.providers.openai.wire import input_to_wire
 from tests.providers.pictures import PICTURES

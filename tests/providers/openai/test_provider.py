@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 
 import pytest
+from pydantic_core import to_json
 
 from megallm.errors import (
     GatewayError,
@@ -401,8 +402,9 @@ def test_a_repeated_prefill_is_taken_out_where_it_is_a_repetition(
     run(test, plays(streamed(reply) if streaming else completion(reply)))
 
 
-def test_stop_sequences_are_matched_by_us_and_end_the_call() -> None:
-    """C12: also those that the server was not told."""
+@pytest.mark.parametrize("streaming", [False, True])
+def test_stop_sequences_are_matched_by_us_and_end_the_call(streaming: bool) -> None:
+    """C12: a whole reply is read as it comes as well, or the server would write on for nobody."""
     gone = asyncio.Event()
 
     async def script(connection: Connection) -> None:
@@ -412,13 +414,31 @@ def test_stop_sequences_are_matched_by_us_and_end_the_call() -> None:
         gone.set()
 
     async def test(there: Upstream) -> None:
-        reply = fold(await stream(there, stop_sequences=["a", "b", "c", "d", "END"]))
+        fields = {"stop_sequences": ["a", "END"]}
+        reply = fold(await stream(there, **fields)) if streaming else await create(there, **fields)
         assert (reply.content, reply.stop_reason, reply.stop_sequence) == (
             ({"type": "text", "text": "one "},),
             "stop_sequence",
             "END",
         )
+        assert "stop" not in there.bodies[0]
         await gone.wait()
+
+    run(test, script)
+
+
+def test_a_server_that_tells_which_sequence_hit_is_sent_them() -> None:
+    """C12: vLLM's stop_reason."""
+
+    async def script(connection: Connection) -> None:
+        await connection.request()
+        choice = {"index": 0, "message": {"content": "one "}, "finish_reason": "stop", "stop_reason": "END"}
+        await connection.send(answer(to_json({"choices": [choice], "usage": USAGE}), content_type="application/json"))
+
+    async def test(there: Upstream) -> None:
+        reply = await create(there, stop_sequences=["a", "END"], table="vllm")
+        assert (reply.stop_reason, reply.stop_sequence) == ("stop_sequence", "END")
+        assert there.bodies[0]["stop"] == ["a", "END"]
 
     run(test, script)
 

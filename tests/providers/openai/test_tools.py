@@ -23,7 +23,7 @@ def test_tools_are_functions_with_their_schemas_as_they_are() -> None:
         WEATHER_FUNCTION,
         {"type": "function", "function": {"name": "cache", "parameters": schema}},
     ]
-    assert (wire.adaptations, wire.allows_tools) == ((), True)
+    assert wire.adaptations == ()
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,6 @@ def test_choices_map_one_to_one(choice: dict[str, object], fields: dict[str, obj
         "tools": [WEATHER_FUNCTION, REST_FUNCTION],
         **fields,
     }
-    assert wire.allows_tools == (choice["type"] != "none")
     assert wire.adaptations == ()
 
 
@@ -69,7 +68,7 @@ def test_a_server_that_knows_no_choice_gets_the_nearest_thing() -> None:
     )
 
     assert (one.body["tools"], adapted(one)) == ([REST_FUNCTION], [("tool_choice", "dropped")])
-    assert ("tools" in none.body, none.allows_tools, none.adaptations) == (False, False, ())
+    assert ("tools" in none.body, none.adaptations) == (False, ())
     assert (any_.body["tools"], adapted(any_)) == ([WEATHER_FUNCTION, REST_FUNCTION], [("tool_choice", "dropped")])
     assert "tool_choice" not in one.body | none.body | any_.body
 

@@ -31,7 +31,7 @@ def test_a_plain_request_is_little_more_than_its_messages() -> None:
         "max_completion_tokens": 40,
     }
     assert wire.stream_body == {"stream": True, "stream_options": {"include_usage": True}}
-    assert (wire.adaptations, wire.betas, wire.prefill, wire.allows_tools) == ((), (), "", False)
+    assert (wire.adaptations, wire.betas, wire.prefill) == ((), (), "")
 
 
 def test_parameters_go_under_the_names_of_the_table() -> None:
@@ -55,8 +55,8 @@ def test_without_a_table_everything_goes_under_the_usual_names() -> None:
         "messages": [{"role": "user", "content": "Hello"}],
         "max_tokens": 40,
         "top_k": 5,
-        "stop": ["x"],
     }
+    assert wire.stop_sequences == ("x",)
     assert (wire.betas, wire.adaptations) == (("some-beta",), ())
 
 
@@ -76,23 +76,23 @@ def test_more_tokens_than_the_model_writes_are_cut_to_its_most() -> None:
     assert adapted(wire_of(max_tokens=8192, max_output_tokens=8192)) == []
 
 
-def test_stop_sequences_are_sent_as_far_as_the_server_takes_them() -> None:
+@pytest.mark.parametrize(
+    ("takes", "sent", "ends_early"),
+    [
+        ({}, None, True),
+        ({"features": {"max_stop_sequences": 256}}, ["a", "b", "c"], False),
+        ({"features": {"max_stop_sequences": 2}}, ["a", "b"], True),
+        ({"features": {"max_stop_sequences": 256}, "fields": {"stop_sequences": "drop"}}, None, True),
+    ],
+)
+def test_stop_sequences_go_to_servers_that_tell_which_one_hit(
+    takes: dict[str, Any], sent: list[str] | None, ends_early: bool
+) -> None:
     """C12: all are matched by us, so that nothing changes with those that are not sent."""
-    sequences = ["a", "b", "c", "d", "e"]
+    wire = wire_of(stop_sequences=["a", "b", "c"], takes=takes)
 
-    few, all_, none = (
-        wire_of(stop_sequences=sequences, table=table, takes=takes)
-        for table, takes in (
-            ("openai", {}),
-            ("vllm", {}),
-            ("openai", {"fields": {"stop_sequences": "drop"}}),
-        )
-    )
-
-    assert (few.body["stop"], few.stop_sequences) == (sequences[:4], tuple(sequences))
-    assert all_.body["stop"] == sequences
-    assert ("stop" in none.body, none.stop_sequences) == (False, tuple(sequences))
-    assert few.adaptations == all_.adaptations == none.adaptations == ()
+    assert (wire.body.get("stop"), wire.ends_early) == (sent, ends_early)
+    assert (wire.stop_sequences, wire.adaptations) == (("a", "b", "c"), ())
 
 
 def test_a_long_user_id_is_sent_as_its_hash() -> None:
@@ -172,7 +172,7 @@ def test_a_dropped_max_tokens_is_told() -> None:
             "m-1 does not take this beta",
         ),
         (
-            {"stop_sequences": ["x"], "takes": {"fields": {"stop_sequences": "refuse"}}},
+            {"stop_sequences": ["x"], "table": "vllm", "takes": {"fields": {"stop_sequences": "refuse"}}},
             "stop_sequences",
             "m-1 does not take this field",
         ),

@@ -60,13 +60,18 @@ def native_body(
 
 def _edited(body: bytes, named: str, model: str | None, plan: Plan) -> bytes:
     if model is not None:
-        # Named once and not in escapes, it is the member, and there is no second one to mislead the upstream.
-        once = body.count(b'"model"') == 1 and b"\\u006" not in body
-        if once and not plan.edits and named != model and (found := _MODEL.search(body)):
-            return b"%b%b%b" % (body[: found.end(1)], to_json(model), body[found.end() :])
-        if not once or named != model:
-            plan.put(("model",), to_json(model).decode())
+        if not plan.edits and _is_named_once(body):
+            if named == model:
+                return body
+            if found := _MODEL.search(body):
+                return b"%b%b%b" % (body[: found.end(1)], to_json(model), body[found.end() :])
+        plan.put(("model",), to_json(model).decode())
     return splice(body, plan.edits) if plan.edits else body
+
+
+def _is_named_once(body: bytes) -> bool:
+    """The word once, and none of its letters in escapes: then it is the member, and there is no second one."""
+    return body.count(b'"model"') == 1 and b"\\u006" not in body
 
 
 def _rename(body: bytes, plan: Plan) -> None:

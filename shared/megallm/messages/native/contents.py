@@ -64,19 +64,14 @@ def _take_tools(tools: Sequence[Shape], rules: Rules, plan: Plan) -> None:
 
 
 def _take(rule: Rule, where: Path, kind: str, plan: Plan) -> bool:
-    """Whether it stays."""
-    match rule.action:
-        case "drop":
-            plan.drop(where)
-        case "refuse":
-            raise refused(where, repr(clip(kind)))
-        case "rewrite" if where[0] == "tools":  # another version of the same tool
-            plan.put((*where, "type"), to_json(rule.to).decode())
-            plan.adaptations.append(Adaptation(dotted((*where, "type")), rule.to))
-        case "rewrite":  # a block that would need to be made anew, such as an image by URL
-            raise refused(where, repr(clip(kind)))
-        case "pass":
-            pass
+    """Whether it stays. A tool may go as another version of itself; a block would have to be made anew."""
+    if rule.action == "refuse" or (rule.action == "rewrite" and where[0] != "tools"):
+        raise refused(where, repr(clip(kind)))
+    if rule.action == "rewrite":
+        plan.put((*where, "type"), to_json(rule.to).decode())
+        plan.adaptations.append(Adaptation(dotted((*where, "type")), rule.to))
+    if rule.action == "drop":
+        plan.drop(where)
     return rule.action != "drop"
 
 

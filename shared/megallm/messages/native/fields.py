@@ -27,18 +27,14 @@ def take_betas(betas: Sequence[str], rules: Rules, plan: Plan) -> tuple[str, ...
     taken: list[str] = []
     for flag in betas:
         rule = rules.find(flag)
-        match rule.action:
-            case "pass":
-                taken.append(flag)
-            case "rewrite":
-                taken.append(rule.to)
-            case "drop":
-                plan.adaptations.append(Adaptation(f"anthropic-beta.{flag}", "dropped"))
-            case "refuse":
-                raise InvalidRequest(
-                    f"anthropic-beta: {clip(flag)!r} is not to be had from this model's provider",
-                    param="anthropic-beta",
-                )
+        if rule.action == "refuse":
+            raise InvalidRequest(
+                f"anthropic-beta: {clip(flag)!r} is not to be had from this model's provider", param="anthropic-beta"
+            )
+        if rule.action == "drop":
+            plan.adaptations.append(Adaptation(f"anthropic-beta.{flag}", "dropped"))
+        else:
+            taken.append(rule.to or flag)
     return tuple(dict.fromkeys(taken))
 
 
@@ -46,8 +42,8 @@ def take_fields(request: TokenCountRequest, body: bytes, rules: Rules, betas: Se
     """Plans what the rules of fields ask for. Raises InvalidRequest for a field that is refused."""
     if all_pass(rules):
         return
-    names = [*type(request).model_fields, *(request.model_extra or {})]
-    values = {name: getattr(request, name) for name in names if name in request.model_fields_set}
+    known = {name: getattr(request, name) for name in type(request).model_fields if name in request.model_fields_set}
+    values = {**known, **(request.model_extra or {})}
     # The request has it under its newer name; in the body it may stand as it came.
     values.pop(_OUTPUT_FORMAT, None)
     if b'"output_format"' in body and _OUTPUT_FORMAT_BETA not in betas:
@@ -64,22 +60,22 @@ def _take_members(values: Mapping[str, object], named: Mapping[str, Rule], path:
             if rule.action != "pass":
                 plan.put(where, None)
             continue
-        match rule.action:
-            case "drop":
-                plan.drop(where)
-            case "refuse":
-                raise refused(where, "this field")
-            case "rewrite":
-                plan.renamed.append((where, tuple(rule.to.split("."))))
-            case "pass":
-                within = {key[len(name) + 1 :]: inner for key, inner in named.items() if key.startswith(f"{name}.")}
-                if within:
-                    _take_within(value, within, where, plan)
+        if rule.action == "refuse":
+            raise refused(where, "this field")
+        if rule.action == "drop":
+            plan.drop(where)
+        elif rule.action == "rewrite":
+            plan.renamed.append((where, tuple(rule.to.split("."))))
+        else:
+            within = {key[len(name) + 1 :]: inner for key, inner in named.items() if key.startswith(f"{name}.")}
+            _take_within(value, within, where, plan)
 
 
 def _take_within(value: object, named: Mapping[str, Rule], path: Path, plan: Plan) -> None:
     """Members of an object, or of each object in a list (``tools.strict``)."""
     match value:
+        case _ if not named:
+            pass
         case BaseModel():
             _take_members(value.model_dump(by_alias=True, exclude_unset=True), named, path, plan)
         case dict():

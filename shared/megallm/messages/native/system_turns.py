@@ -1,11 +1,13 @@
 """Turns of the role system for models that know only the system prompt: they keep their place (C06), in other words."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic_core import to_json
 
+from megallm.messages.blocks import Shape, TextBlock
 from megallm.messages.calls import Adaptation
-from megallm.messages.native.plan import Plan, dotted
+from megallm.messages.native.plan import Path, Plan, dotted, refused
 from megallm.messages.requests import Message, TokenCountRequest
 
 _Blocks = list[dict[str, Any]]  # Any: JSON of the caller's making
@@ -14,9 +16,12 @@ _Blocks = list[dict[str, Any]]  # Any: JSON of the caller's making
 def take_system_turns(request: TokenCountRequest, plan: Plan) -> None:
     """In front they join the system prompt; later they stand at the end of the user's next turn, or are one of his.
 
-    At its end, because results of tools have to come first in a turn.
+    At its end, because results of tools have to come first in a turn. Raises InvalidRequest for what is no text.
     """
     messages = request.messages
+    for at, message in enumerate(messages):
+        if message.role == "system" and isinstance(message.content, list):
+            _check_text(message.content, ("messages", at, "content"))
     first = next((at for at, message in enumerate(messages) if message.role != "system"), len(messages))
     _join_prompt(request, first, plan)
     waiting: list[int] = []
@@ -31,6 +36,12 @@ def take_system_turns(request: TokenCountRequest, plan: Plan) -> None:
                 _replace(messages, waiting, plan)
             waiting = []
     _replace(messages, waiting, plan)
+
+
+def _check_text(blocks: Sequence[Shape], path: Path) -> None:
+    for position, block in enumerate(blocks):
+        if not isinstance(block, TextBlock):
+            raise refused((*path, position), "a block that is no text, in a turn of the role system,")
 
 
 def _join_prompt(request: TokenCountRequest, count: int, plan: Plan) -> None:
@@ -63,7 +74,7 @@ def _replace(messages: list[Message], waiting: list[int], plan: Plan) -> None:
 
 
 def _told(message: Message) -> dict[str, Any]:  # Any: as above
-    texts = "\n".join(str(block.get("text", "")) for block in _blocks(message.content))
+    texts = "\n".join(str(block["text"]) for block in _blocks(message.content))
     return {"type": "text", "text": f"<system>\n{texts}\n</system>"}
 
 

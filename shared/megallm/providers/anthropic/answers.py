@@ -29,6 +29,7 @@ def refused(status: int, headers: Mapping[str, str], body: bytes) -> GatewayErro
         return by_status  # a type of the upstream's own, or none
     if type(by_type) is type(by_status):
         by_type.headers.update(by_status.headers)
+    by_type.upstream_status = status
     return by_type
 
 

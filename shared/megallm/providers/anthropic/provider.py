@@ -1,10 +1,10 @@
 """Anthropic's API, or a server that speaks it, as a provider of the gateway: what passes, passes as it is."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 
-from megallm.errors import UpstreamFailed
+from megallm.errors import UpstreamError, UpstreamFailed
 from megallm.messages.calls import Adaptation, Call
 from megallm.messages.events import Reply, StreamEvent, Usage
 from megallm.messages.native.body import NativeBody, native_body
@@ -14,6 +14,7 @@ from megallm.messages.requests import MessagesRequest, TokenCountRequest
 from megallm.messages.sse import SseDecoder
 from megallm.providers.anthropic.answers import counted
 from megallm.providers.anthropic.client import AnthropicClient, AnthropicSettings
+from megallm.providers.estimates import request_tokens
 from megallm.providers.http import Http, OpenAnswer
 from megallm.providers.secrets import ApiKey
 
@@ -40,25 +41,40 @@ _NOT_COUNTED = (
     "top_k",
     "top_p",
 )
+_NO_COUNTER = (404, 405, 501)
 _END_SECONDS = 0.5  # for the end of a body whose last event was there
 
 
 class AnthropicProvider:
     """One server of the Messages API. *http* is shared, and closed by whoever made it."""
 
-    def __init__(self, *, name: str, settings: AnthropicSettings, http: Http, api_key: ApiKey | None) -> None:
+    def __init__(
+        self,
+        *,
+        name: str,
+        settings: AnthropicSettings,
+        http: Http,
+        api_key: ApiKey | None,
+        count_text: Callable[[str], int],
+    ) -> None:
         self.name = name
         self._client = AnthropicClient(settings, http, api_key)
+        self._count_text = count_text
 
     async def prepare(self, call: Call[MessagesRequest]) -> "AnthropicCall":
         """Adapts the body to the route's table. Raises InvalidRequest for what that refuses."""
         return AnthropicCall(self._client, call)
 
     async def count_tokens(self, call: Call[TokenCountRequest]) -> int:
-        """As the upstream counts."""
+        """As the upstream counts; an estimate where it has no such route, as some that speak this API have not."""
         wire = native_body(call, model=call.upstream_model, without=_NOT_COUNTED)
-        async with self._client.open(f"{_MESSAGES}/count_tokens", wire, version=_version(call)) as answer:
-            return counted(await answer.read())
+        try:
+            async with self._client.open(f"{_MESSAGES}/count_tokens", wire, version=_version(call)) as answer:
+                return counted(await answer.read())
+        except UpstreamError as error:
+            if error.upstream_status not in _NO_COUNTER:
+                raise
+        return await asyncio.to_thread(request_tokens, call.request, self._count_text)
 
     async def aclose(self) -> None:
         """Nothing runs but what callers hold open themselves."""

@@ -47,7 +47,8 @@ class Dialect(BaseModel):
     ``forced_tools_think``: a forced tool and thinking go together.
     ``structured_outputs``: what the server can be told: a schema, any JSON, nothing. ``enforces_schemas``: it lets
     nothing else through, with ``strict_schemas`` only if the schema is of OpenAI's strict kind.
-    ``max_stop_sequences``: as many are sent; all are matched by us.
+    ``max_stop_sequences``: as many are sent to a server that tells which of them hit. Most do not: 0, none is sent, we
+    look for all of them ourselves and end the call.
     ``tool_id_letters``, ``user_id_letters``: longer ids are hashed; 0 is no limit.
     ``stream_usage``: the server takes ``stream_options.include_usage``.
     """
@@ -68,7 +69,7 @@ class Dialect(BaseModel):
     structured_outputs: Literal["json_schema", "json_object", "instruct"] = "instruct"
     enforces_schemas: bool = True
     strict_schemas: bool = False
-    max_stop_sequences: Number = 4
+    max_stop_sequences: Number = 0
     tool_id_letters: Number = 0
     user_id_letters: Number = 0
     stream_usage: bool = True

@@ -22,4 +22,3 @@ class Expected:
     stop_sequences: tuple[str, ...] = ()
     input_estimate: int = 1
     prefill: str = ""
-    allows_tools: bool = True

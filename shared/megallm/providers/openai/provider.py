@@ -8,12 +8,12 @@ from megallm.messages.calls import Call
 from megallm.messages.compatibility import Takes
 from megallm.messages.requests import MessagesRequest, TokenCountRequest
 from megallm.messages.signatures import Signer
+from megallm.providers.estimates import MOST_IMAGE_TOKENS
 from megallm.providers.http import Http
 from megallm.providers.images import ImageSource
 from megallm.providers.openai.blocks_images import fetch_images
 from megallm.providers.openai.client import ChatClient, OpenAISettings
 from megallm.providers.openai.count import counted, estimate, tokenizer_body
-from megallm.providers.openai.count_images import MOST_IMAGE_TOKENS
 from megallm.providers.openai.dialect import Dialect, dialect_of
 from megallm.providers.openai.errors import Filtered, refused
 from megallm.providers.openai.errors_overflow import Sizes
@@ -69,7 +69,6 @@ class OpenAIProvider:
                 stop_sequences=wire.stop_sequences,
                 input_estimate=estimated,
                 prefill=prefill,
-                allows_tools=wire.allows_tools,
             )
 
         sizes = Sizes(

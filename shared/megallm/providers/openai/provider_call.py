@@ -67,8 +67,8 @@ class OpenAICall:
     async def create(self) -> Reply:
         """The whole reply. Raises GatewayError."""
         self._spent = self._running = None
-        reply = await self._ask_whole(self._wire.body)
-        return await self._judged(reply, self._wire.format, self._ask_whole)
+        ask = self._ask_folded if self._wire.ends_early else self._ask_whole
+        return await self._judged(await ask(self._wire.body), self._wire.format, ask)
 
     async def stream(self) -> AsyncGenerator[Event, None]:
         """The reply as it comes; where only a whole one can be judged, all but its beginning at its end."""
@@ -145,11 +145,15 @@ class OpenAICall:
                     yield event
                 return
             running = self._running = ReplyStream(self._reading.streamed)
-            async for chunk in answer.chunks():
-                for event in running.feed(chunk):
-                    yield event
-                if running.done:
-                    break
+            try:
+                async for chunk in answer.chunks():
+                    for event in running.feed(chunk):
+                        yield event
+                    if running.done:
+                        break
+            except UpstreamFailed:
+                if not running.has_ended:  # a connection that breaks behind the finish_reason takes nothing away (C28)
+                    raise
             for event in running.finish():
                 yield event
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import assert_never
 
-from megallm.errors import UpstreamFailed
+from megallm.errors import GatewayError, UpstreamFailed
 from megallm.messages.builder import CUT, BlockBuilder
 from megallm.messages.events import Event, Usage
 from megallm.messages.sse import ServerSentEvent, SseDecoder
@@ -55,6 +55,7 @@ class ReplyStream:
         self._finish_reason = self._stopped_at = self._refusal = self._filtered = ""
         self._usage: Mapping[str, object] | None = None
         self._output_bytes = 0
+        self._failure: GatewayError | None = None
         self.done = False
 
     @property
@@ -62,17 +63,29 @@ class ReplyStream:
         """What was used so far, estimated where the upstream has not told; None before its first chunk."""
         return self._usage_so_far() if self._chunks else None
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the upstream has said why the reply ends: what is still to come is usage at most."""
+        return bool(self._finish_reason)
+
     def feed(self, chunk: bytes) -> list[Event]:
-        """The events of some bytes of the body, cut anywhere. Raises GatewayError for an error among them."""
+        """The events of some bytes of the body, cut anywhere. An error among them is kept for ``finish``.
+
+        So the events before it are not lost, wherever the bytes were cut.
+        """
         events: list[Event] = []
-        for event in self._decoder.feed(chunk):
-            if self.done:
-                break
-            events += self._read(event)
+        try:
+            for event in self._decoder.feed(chunk):
+                if self.done:
+                    break
+                events += self._read(event)
+        except GatewayError as error:
+            self._failure = error
+            self.done = True
         return events
 
     def feed_chunk(self, chunk: JsonObject) -> list[Event]:
-        """The same for a chunk that was read already."""
+        """The same for a chunk that was read already. Raises GatewayError for the error that it tells of."""
         self._chunks += 1
         choice = first_choice(chunk)
         events: list[Event] = []
@@ -94,11 +107,12 @@ class ReplyStream:
         return events
 
     def finish(self) -> list[Event]:
-        """The body has ended. Raises UpstreamFailed where the reply had not."""
+        """The body has ended. Raises GatewayError where there was an error in it, or the reply had not ended."""
+        if self._failure is not None:
+            raise self._failure
         events: list[Event] = []
-        for event in self._decoder.finish():
-            if not self.done:
-                events += self._read(event)
+        for event in () if self.done else self._decoder.finish():
+            events += self._read(event)
         if not self._finish_reason and self._text.matched is None:
             raise UpstreamFailed("The upstream ended before its reply was whole")
         events += self._builder.text(self._text.end(alone=not self._blocks))
@@ -127,7 +141,7 @@ class ReplyStream:
         outcome = stream_error(payload)
         if not isinstance(outcome, Filtered):
             raise outcome
-        self._finish_reason = "content_filter"
+        self._finish_reason, self._filtered = "content_filter", outcome.found
         self.done = True
         return self._start()
 

@@ -22,10 +22,9 @@ JsonObject = dict[str, object]
 
 @dataclass(frozen=True, slots=True)
 class WireTools:
-    """The body's fields about tools. ``allowed``: the reply may call one; ``forced``: it must."""
+    """The body's fields about tools. ``forced``: the reply must call one."""
 
     body: JsonObject
-    allowed: bool = False
     forced: bool = False
 
 
@@ -73,7 +72,7 @@ def tools_to_wire(translation: Translation, request: TokenCountRequest) -> WireT
         field = translation.field("tool_choice.disable_parallel_tool_use", "parallel_tool_calls")
         if field is not None:
             body[field] = False
-    return WireTools(body, allowed=True, forced=forced)
+    return WireTools(body, forced=forced)
 
 
 def _put_choice(translation: Translation, body: JsonObject, choice: object) -> bool:

@@ -65,4 +65,6 @@ def _object(wire: JsonObject, name: str) -> JsonObject:
 
 def _count(wire: JsonObject, name: str) -> int:
     value = wire.get(name)
-    return max(0, int(value)) if isinstance(value, int | float) else 0
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return max(0, value) if isinstance(value, int) else 0

@@ -25,7 +25,8 @@ class Wire:
     """A translated request, and what reading its reply needs.
 
     ``stream_body`` goes over ``body`` in a streamed call, ``betas`` into the header; ``tool_names`` maps names as they
-    are sent to names as the client knows them.
+    are sent to names as the client knows them. ``ends_early``: the server does not know all stop sequences, so that a
+    reply is to be read as it comes and ended by us.
     """
 
     body: JsonObject
@@ -33,8 +34,8 @@ class Wire:
     messages: list[ChatMessage]
     betas: tuple[str, ...]
     tool_names: Mapping[str, str]
-    allows_tools: bool
     stop_sequences: tuple[str, ...]
+    ends_early: bool
     prefill: str
     format: Format | None
     media: Media
@@ -92,6 +93,8 @@ def to_wire(
     what_makes_it = _input(translation, request)
     body |= what_makes_it.body
     body |= _parameters(translation, call)
+    stop, ends_early = _stop(translation, request)
+    body |= stop
     betas = _betas(translation, call.betas)
     return Wire(
         body=body,
@@ -99,8 +102,8 @@ def to_wire(
         messages=what_makes_it.conversation.messages,
         betas=betas,
         tool_names=translation.names.known_as(),
-        allows_tools=what_makes_it.tools.allowed,
         stop_sequences=tuple(request.stop_sequences or ()),
+        ends_early=ends_early,
         prefill=what_makes_it.conversation.prefill,
         format=what_makes_it.format.format,
         media=translation.media,
@@ -155,7 +158,6 @@ def _parameters(translation: Translation, call: Call[MessagesRequest]) -> JsonOb
             parameters[name] = value
     if request.top_k is not None and (name := translation.field("top_k", "top_k")) is not None:
         parameters[name] = min(request.top_k, _MOST_TOP_K)
-    parameters |= _stop(translation, request)
     parameters |= _metadata(translation, request)
     return parameters
 
@@ -168,14 +170,18 @@ def _max_tokens(translation: Translation, call: Call[MessagesRequest]) -> int:
     return most
 
 
-def _stop(translation: Translation, request: MessagesRequest) -> JsonObject:
-    """As many as the server takes. We look for all of them ourselves, so that nothing is lost with the others."""
-    sequences = (request.stop_sequences or [])[: translation.dialect.max_stop_sequences]
-    rule = translation.takes.fields.find("stop_sequences")
-    if not sequences or rule.action == "drop":
-        return {}
+def _stop(translation: Translation, request: MessagesRequest) -> tuple[JsonObject, bool]:
+    """The field, and whether there are sequences that only we look for: nothing is lost with a field that is dropped.
+
+    A server that stops without a word of why leaves open whether the reply had ended (contract C12).
+    """
+    wanted = request.stop_sequences or []
+    sent = wanted[: translation.dialect.max_stop_sequences]
+    if not sent or translation.takes.fields.find("stop_sequences").action == "drop":
+        return {}, bool(wanted)
     name = translation.field("stop_sequences", "stop")
-    return {} if name is None else {name: sequences}
+    assert name is not None
+    return {name: sent}, len(sent) < len(wanted)
 
 
 def _metadata(translation: Translation, request: MessagesRequest) -> JsonObject:

@@ -120,7 +120,17 @@ def _user(translation: Translation, turn: _Turn) -> list[ChatMessage]:
             if type(block) is TextBlock and not block.model_extra:
                 said.append(text_part(block.text))
             elif type(block) is ToolResultBlock:
-                results.append(_tool_result(translation, block, _path(turn, index, position), attached))
+                if block.model_extra:
+                    translation.lost(block.model_extra, _path(turn, index, position))
+                results.append(
+                    {
+                        "role": "tool",
+                        "tool_call_id": short_id(block.tool_use_id, translation.dialect.tool_id_letters),
+                        "content": _plain_result(block)
+                        if isinstance(block.content, str)
+                        else _result(translation, block, block.content, _path(turn, index, position), attached),
+                    }
+                )
             else:
                 said += parts_of(translation, block, _path(turn, index, position))
     if attached or said or not results:
@@ -162,19 +172,24 @@ def _say(translation: Translation, said: _Assistant, block: Block, path: str) ->
                 said.texts.append(str(part["text"]))
 
 
-def _tool_result(translation: Translation, block: ToolResultBlock, path: str, attached: list[Part]) -> ChatMessage:
-    if block.model_extra:
-        translation.lost(block.model_extra, path)
-    call_id = short_id(block.tool_use_id, translation.dialect.tool_id_letters)
-    message: ChatMessage = {"role": "tool", "tool_call_id": call_id}
-    if isinstance(block.content, str):
-        return message | {"content": f"Error:\n{block.content}" if block.is_error else block.content}
+def _plain_result(block: ToolResultBlock) -> object:
+    return f"Error:\n{block.content}" if block.is_error else block.content
+
+
+def _result(
+    translation: Translation,
+    block: ToolResultBlock,
+    content: Sequence[Block],
+    path: str,
+    attached: list[Part],
+) -> str | list[Part]:
     parts: list[Part] = [text_part("Error:")] if block.is_error else []
-    for position, inner in enumerate(block.content):
+    for position, inner in enumerate(content):
         parts += parts_of(translation, inner, f"{path}.content.{position}")
     if not translation.dialect.images_in_tool_results:
+        call_id = short_id(block.tool_use_id, translation.dialect.tool_id_letters)
         parts = [_moved(part, call_id, attached) for part in parts]
-    return message | {"content": content_of(parts)}
+    return content_of(parts)
 
 
 def _moved(part: Part, call_id: str, attached: list[Part]) -> Part:
@@ -212,7 +227,8 @@ def _assistant_message(translation: Translation, said: _Assistant) -> ChatMessag
     message: ChatMessage = {"role": "assistant", "content": text or (None if said.calls else "")}
     if said.calls:
         message["tool_calls"] = said.calls
-    return message | thinking_to_replay(translation.dialect, said.thinking, calls_tools=bool(said.calls))
+    message.update(thinking_to_replay(translation.dialect, said.thinking, calls_tools=bool(said.calls)))
+    return message
 
 
 def _prefilled(translation: Translation, chat: list[ChatMessage], said: _Assistant, index: int) -> Conversation:

@@ -36,12 +36,12 @@ def conversation(
         wire = _blocks(message, index, blocks)
         role: str = message.role
         if role == "system":
-            if not turns:  # in front of everything it is the system prompt
+            if not turns and all("text" in block for block in wire):  # in front of everything it is the system prompt
                 system += wire
                 continue
             if not rulings.feature("system_turns") and wire:
                 rulings.adapted(f"messages.{index}", "user turn")
-                role, wire = "user", [{"text": f"<system>\n{_joined(wire)}\n</system>"}]
+                role, wire = "user", _marked(wire)
         if not wire:
             continue
         if not turns or turns[-1][0] != role:
@@ -89,5 +89,7 @@ def _turn(role: str, wire: list[Wire]) -> Wire:
     return {"role": role, "content": content}
 
 
-def _joined(wire: list[Wire]) -> str:
-    return "\n".join(str(block.get("text", "")) for block in wire)
+def _marked(wire: list[Wire]) -> list[Wire]:
+    """A system turn in a user's mouth; what is no text stands behind its words."""
+    texts = "\n".join(str(block["text"]) for block in wire if "text" in block)
+    return [{"text": f"<system>\n{texts}\n</system>"}, *(block for block in wire if "text" not in block)]

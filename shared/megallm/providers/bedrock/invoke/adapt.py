@@ -86,22 +86,21 @@ class _Work:
         self._note("output_config.format", "by instruction")
 
     def system_turns(self) -> None:
-        """Turns of the role system: in front they are the system prompt, later the end of a user's turn."""
+        """Turns of the role system: in front they are the system prompt, later a user's words in their place."""
         turns: list[Json] = []
         pending: list[Json] = []
         for at, message in enumerate(self._payload["messages"]):
             if message["role"] == "system":
-                texts = _blocks(message["content"])
-                if not turns and not pending:
-                    self._payload["system"] = [*_blocks(self._payload.get("system") or []), *texts]
+                blocks = _blocks(message["content"])
+                if not turns and not pending and all(block["type"] == "text" for block in blocks):
+                    self._payload["system"] = [*_blocks(self._payload.get("system") or []), *blocks]
                     self.changed = True
                 else:
-                    joined = "\n".join(str(part.get("text", "")) for part in texts)
-                    pending.append({"type": "text", "text": f"<system>\n{joined}\n</system>"})
+                    pending += _marked(blocks)
                     self._note(f"messages.{at}", "user turn")
                 continue
-            if pending and message["role"] == "user":  # behind what is in it: tool results have to come first
-                message["content"] = [*_blocks(message["content"]), *pending]
+            if pending and message["role"] == "user":
+                message["content"] = _behind_results(_blocks(message["content"]), pending)
             elif pending:
                 turns.append({"role": "user", "content": pending})
             pending = []
@@ -140,6 +139,19 @@ class _Work:
 
 def _blocks(content: str | list[Json]) -> list[Json]:
     return [{"type": "text", "text": content}] if isinstance(content, str) else content
+
+
+def _behind_results(blocks: list[Json], more: list[Json]) -> list[Json]:
+    """A user's turn with *more* in front, but behind its tool results, which have to come first."""
+    at = max((at for at, block in enumerate(blocks, start=1) if block["type"] == "tool_result"), default=0)
+    return [*blocks[:at], *more, *blocks[at:]]
+
+
+def _marked(blocks: list[Json]) -> list[Json]:
+    """A system turn in a user's mouth; what is no text stands behind its words."""
+    texts = "\n".join(block["text"] for block in blocks if block["type"] == "text")
+    told = {"type": "text", "text": f"<system>\n{texts}\n</system>"}
+    return [told, *(block for block in blocks if block["type"] != "text")]
 
 
 def _cache_controls(payload: Json) -> Iterator[Json]:

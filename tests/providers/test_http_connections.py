@@ -1,0 +1,270 @@
+"""The connections of the HTTP client: which are kept, which are closed, and when."""
+
+import asyncio
+import gc
+import time
+import warnings
+from contextlib import suppress
+
+import pytest
+
+from megallm.errors import UpstreamFailed
+from megallm.providers.http import LINGER_SECONDS, Http, HttpAnswer
+from tests.providers.http_calls import BROKEN, HEADERS, forever, outcome, post, with_server
+from tests.providers.raw_server import Connection, RawServer, answer, serving
+
+
+def test_a_whole_body_leaves_the_connection_for_the_next_call() -> None:
+    """Also one that was read in pieces."""
+
+    async def use(http: Http, server: RawServer) -> int:
+        for _ in range(3):
+            async with http.open(server.url, headers=HEADERS, body=b"{}") as opened:
+                assert [piece async for piece in opened.chunks()] == [b"{}"]
+            await post(http, server.url)
+        return len(server.connections)
+
+    assert with_server(forever, use) == 1
+
+
+def test_sixteen_calls_at_once_have_a_connection_each() -> None:
+    """No queue: an upstream's answer can take minutes."""
+    together = asyncio.Barrier(16)
+
+    async def script(connection: Connection) -> None:
+        await connection.request()
+        await together.wait()
+        await connection.send(answer(b"{}"))
+        await connection.gone()
+
+    async def use(http: Http, server: RawServer) -> set[int]:
+        answers = await asyncio.gather(*(post(http, server.url) for _ in range(16)))
+        return {each.status for each in answers}
+
+    assert with_server(script, use) == {200}
+
+
+@pytest.mark.parametrize("moment", ["before the head", "in the body", "between pieces"])
+def test_cancelling_closes_the_connection_at_once(moment: str) -> None:
+    """The upstream stops generating, and stops charging for it, when it sees its client go (C30)."""
+    waiting, gone = asyncio.Event(), asyncio.Event()
+
+    async def script(connection: Connection) -> None:
+        await connection.request()
+        if moment != "before the head":
+            await connection.send(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n")
+        if moment == "between pieces":
+            await connection.send(b"data")
+        waiting.set()
+        await connection.gone()
+        gone.set()
+
+    async def use(http: Http, server: RawServer) -> float:
+        call = asyncio.create_task(post(http, server.url))
+        await waiting.wait()
+        await asyncio.sleep(0.05)  # the client has read all that there is
+        call.cancel()
+        began = time.monotonic()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        async with asyncio.timeout(5):
+            await gone.wait()
+        return time.monotonic() - began
+
+    assert with_server(script, use) < 0.5
+
+
+@pytest.mark.parametrize("ending", ["break", "error"])
+def test_leaving_a_body_half_read_closes_the_connection(ending: str) -> None:
+    """A stream that its reader gives up must not go on in the background, or feed the next call."""
+    gone = asyncio.Event()
+
+    async def script(connection: Connection) -> None:
+        await connection.request()
+        await connection.send(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\ndata\r\n")
+        await connection.gone()
+        gone.set()
+
+    async def use(http: Http, server: RawServer) -> float:
+        with suppress(LookupError):
+            async with http.open(server.url, headers=HEADERS, body=b"{}") as opened:
+                async for _ in opened.chunks():
+                    if ending == "error":
+                        raise LookupError
+                    break
+        began = time.monotonic()
+        async with asyncio.timeout(5):
+            await gone.wait()
+        return time.monotonic() - began
+
+    seconds = with_server(script, use)
+
+    assert seconds < LINGER_SECONDS / 2 if ending == "error" else LINGER_SECONDS / 2 < seconds < LINGER_SECONDS * 5
+
+
+def test_a_body_that_ends_a_moment_after_its_last_event_leaves_the_connection_for_the_next_call() -> None:
+    """Servers send `[DONE]` and then, in a packet of its own, the end: a handshake for each stream would be dear."""
+
+    async def script(connection: Connection) -> None:
+        while True:
+            await connection.request()
+            await connection.send(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n6\r\n[DONE]\r\n")
+            await asyncio.sleep(0.005)
+            await connection.send(b"0\r\n\r\n")
+
+    async def use(http: Http, server: RawServer) -> int:
+        for _ in range(5):
+            async with http.open(server.url, headers=HEADERS, body=b"{}") as opened:
+                async for _ in opened.chunks():
+                    break
+            await asyncio.sleep(0.03)
+        return len(server.connections)
+
+    assert with_server(script, use) == 1
+
+
+def test_an_endless_body_that_nobody_reads_is_closed_before_its_time_is_up() -> None:
+    """What still comes is bounded in bytes, too."""
+    sent = 0
+
+    async def script(connection: Connection) -> None:
+        nonlocal sent
+        await connection.request()
+        await connection.send(b"HTTP/1.1 200 OK\r\n\r\n")
+        while sent < 500_000_000:
+            await connection.send(bytes(16_384))
+            sent += 16_384
+
+    async def use(http: Http, server: RawServer) -> int:
+        async with http.open(server.url, headers=HEADERS, body=b"{}"):
+            pass
+        await asyncio.sleep(LINGER_SECONDS * 2)
+        return sent
+
+    assert with_server(script, use) < 20_000_000
+
+
+def test_a_loop_that_ends_right_after_a_call_leaves_nothing_open() -> None:
+    """What would have lingered has not begun to; whatever is left open warns here, and warnings are errors."""
+
+    async def script(connection: Connection) -> None:
+        await connection.request()
+        await connection.send(answer(b"{}", content_length="3"))
+
+    async def use(http: Http, server: RawServer) -> int:
+        async with http.open(server.url, headers=HEADERS, body=b"{}") as opened:
+            with suppress(UpstreamFailed):
+                await opened.read()
+            return opened.status
+
+    assert with_server(script, use) == 200
+    gc.collect()
+
+
+def test_closing_the_client_ends_what_lingers() -> None:
+    """Nothing is left of it when the loop ends."""
+
+    async def script(connection: Connection) -> None:
+        await connection.request()
+        await connection.send(b"HTTP/1.1 200 OK\r\n\r\ndata")
+        await connection.gone()
+
+    async def use(http: Http, server: RawServer) -> set[asyncio.Task[None]]:
+        async with http.open(server.url, headers=HEADERS, body=b"{}"):
+            pass
+        assert len(http._ending) == 1
+        await http.aclose()
+        await asyncio.sleep(0)
+        return http._ending
+
+    assert with_server(script, use) == set()
+
+
+def test_a_connection_that_the_server_closed_while_idle_is_not_used_again() -> None:
+    """Servers keep them for seconds only."""
+
+    async def script(connection: Connection) -> None:
+        await connection.request()
+        await connection.send(answer(b"{}"))
+        connection.close()
+
+    async def use(http: Http, server: RawServer) -> tuple[list[int], int]:
+        statuses = []
+        for _ in range(3):
+            statuses.append((await post(http, server.url)).status)
+            await asyncio.sleep(0.02)
+        return statuses, len(server.connections)
+
+    assert with_server(script, use) == ([200, 200, 200], 3)
+
+
+def test_a_process_that_was_frozen_meanwhile_does_not_use_it_either() -> None:
+    """A Lambda function sleeps between two calls: its loop has not run when the server hung up."""
+    server_loop, client_loop = asyncio.new_event_loop(), asyncio.new_event_loop()
+
+    async def script(connection: Connection) -> None:
+        await connection.request()
+        await connection.send(answer(b"{}"))
+        connection.close()
+
+    http = Http()
+    statuses = []
+    context = serving(script)
+    server = server_loop.run_until_complete(context.__aenter__())
+    for _ in range(3):
+        call = client_loop.create_task(post(http, server.url))
+        while not call.done():  # each loop runs alone, and the server's once more after the call
+            client_loop.run_until_complete(asyncio.sleep(0))
+            server_loop.run_until_complete(asyncio.sleep(0.001))
+        statuses.append(call.result().status)
+        server_loop.run_until_complete(asyncio.sleep(0.02))
+    client_loop.run_until_complete(http.aclose())
+    server_loop.run_until_complete(context.__aexit__(None, None, None))
+    for loop in (client_loop, server_loop):
+        loop.close()
+
+    assert (statuses, len(server.connections)) == ([200, 200, 200], 3)
+
+
+def test_a_connection_that_closes_as_it_is_used_is_a_failure_that_can_be_retried() -> None:
+    """The race that no client wins. Whether the request was seen is not known, so the one who decides is above."""
+
+    async def script(connection: Connection) -> None:
+        await connection.request()
+        await connection.send(answer(b"{}"))
+        await connection.request()
+
+    async def use(http: Http, server: RawServer) -> list[object]:
+        return [await outcome(http, server.url) for _ in range(3)]
+
+    whole = HttpAnswer(200, {"content-length": "2"}, b"{}")
+    assert with_server(script, use) == [whole, (UpstreamFailed, BROKEN, True), whole]
+
+
+def test_another_event_loop_gets_connections_of_its_own() -> None:
+    """Those of a loop that was closed without closing the client cannot be used, and do not hinder."""
+
+    async def call() -> HttpAnswer:
+        async with serving(forever) as server:
+            return await post(http, server.url)
+
+    http = Http()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # asyncio's own, for sockets whose loop has gone
+        answers = [asyncio.run(call()) for _ in range(3)]
+        asyncio.run(http.aclose())
+        gc.collect()
+
+    assert [each.status for each in answers] == [200, 200, 200]
+
+
+def test_a_closed_client_opens_anew() -> None:
+    """Closing frees what there is; it forbids nothing."""
+
+    async def use(http: Http, server: RawServer) -> int:
+        for _ in range(2):
+            await post(http, server.url)
+            await http.aclose()
+        return len(server.connections)
+
+    assert with_server(forever, use) == 2
