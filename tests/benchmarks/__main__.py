@@ -6,11 +6,13 @@ from collections.abc import Callable
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import cold_start, invocation, throughput
+from tests.benchmarks import cold_start, invocation, streaming, throughput, translation
 from tests.benchmarks.measure import Row
 
 BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
     "invocation": invocation.run,
+    "translation": translation.run,
+    "streaming": streaming.run,
     "cold_start": cold_start.run,
     "throughput": throughput.run,
 }

@@ -87,7 +87,8 @@ def _fastapi_with_a_pydantic_body() -> FastAPI:
     return app
 
 
-def _invocation(handler: Mangum, what: Event) -> Callable[[], object]:
+def invocation(handler: Mangum, what: Event) -> Callable[[], object]:
+    """A call of the handler with this event. Raises RuntimeError where it does not give a 200."""
     if handler(what, {})["statusCode"] != 200:  # type: ignore[arg-type]  # a context that nothing reads
         raise RuntimeError("the benchmark's own request fails")
     return lambda: handler(what, {})  # type: ignore[arg-type]  # as above
@@ -98,15 +99,15 @@ def run() -> list[Row]:
     ours = Mangum(create_app(gateway(ScriptedProvider(text_reply("Rome.")))), lifespan="off")
     small, large = event(small_body()), event(large_body())
     works = {
-        "bare": _invocation(Mangum(_bare, lifespan="off"), small),
-        "fastapi": _invocation(Mangum(_fastapi_with_a_pydantic_body(), lifespan="off"), small),
-        "ours": _invocation(ours, small),
+        "bare": invocation(Mangum(_bare, lifespan="off"), small),
+        "fastapi": invocation(Mangum(_fastapi_with_a_pydantic_body(), lifespan="off"), small),
+        "ours": invocation(ours, small),
     }
     settle()  # as functions/api/handler.py does
     results = alternate(works, times=1000, rounds=9)
     micro = {name: median(values) * 1e6 for name, values in results.items()}
     against_bare = ratio(results["ours"], results["bare"])
-    large_ms = median(alternate({"large": _invocation(ours, large)}, times=20, rounds=9)["large"]) * 1e3
+    large_ms = median(alternate({"large": invocation(ours, large)}, times=20, rounds=9)["large"]) * 1e3
     return [
         Row("Mangum + bare ASGI, CPU of one invocation", f"{micro['bare']:.0f} µs"),
         Row("Mangum + FastAPI with a pydantic body, nothing else", f"{micro['fastapi']:.0f} µs"),

@@ -1,4 +1,4 @@
-"""How the benchmarks measure and report: interleaved rounds, medians, a row beside its target."""
+"""How the benchmarks measure and report: interleaved rounds, the best or the median, a row beside its target."""
 
 import gc
 import time

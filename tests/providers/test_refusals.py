@@ -82,11 +82,15 @@ def test_other_refusals_carry_no_headers(status: int) -> None:
     assert refusal(status, "no", headers=TOLD).headers == {}
 
 
-@pytest.mark.parametrize(
-    "headers", [{"retry-after": "0"}, {"retry-after": " "}, {"retry-after-ms": "0"}, {"retry-after": " 0 "}], ids=str
-)
-def test_a_wait_of_nothing_is_not_told(headers: Mapping[str, str]) -> None:
-    """SDKs ignore it, and come back when they like (C34)."""
+@pytest.mark.parametrize("value", ["0", " 0 ", "0.5", "-5", "1"])
+def test_a_wait_is_a_whole_second_at_least(value: str) -> None:
+    """SDKs ignore a 0, and come back when they like (C34)."""
+    assert refusal(429, "later", headers={"retry-after": value}).headers == {"retry-after": "1"}
+
+
+@pytest.mark.parametrize("headers", [{"retry-after": "soon"}, {"retry-after": "inf"}, {"retry-after-ms": "0"}], ids=str)
+def test_a_wait_that_is_none_is_not_told(headers: Mapping[str, str]) -> None:
+    """What no SDK could read."""
     assert refusal(429, "later", headers=headers).headers == {}
 
 

@@ -1,6 +1,8 @@
 """What an upstream's refusal means for the caller (contract C32): statuses and headers in, errors of our tree out."""
 
 from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from math import ceil, isfinite
 
 from megallm.errors import (
     GatewayError,
@@ -14,7 +16,7 @@ from megallm.errors import (
 )
 
 # Kept on a 429: they tell the caller when to come back.
-_TOLD_ON = ("retry-after", "retry-after-ms")
+_RETRY_AFTER, _RETRY_AFTER_MS = "retry-after", "retry-after-ms"
 _TOLD_ON_BEGINNING = ("anthropic-ratelimit-", "x-ratelimit-")
 
 
@@ -49,14 +51,32 @@ def _error(status: int, message: str, headers: Mapping[str, str], param: str | N
 
 
 def _told_on(headers: Mapping[str, str]) -> dict[str, str]:
-    told = {name.lower(): value for name, value in headers.items()}
-    return {
-        name: value
-        for name, value in told.items()
-        if (name in _TOLD_ON or name.startswith(_TOLD_ON_BEGINNING)) and _is_honest(name, value)
-    }
+    told: dict[str, str] = {}
+    for name, value in headers.items():
+        known = name.lower()
+        if known == _RETRY_AFTER:
+            value = _in_whole_seconds(value)
+        elif known == _RETRY_AFTER_MS:
+            value = value if value.isdigit() and int(value) > 0 else ""
+        elif not known.startswith(_TOLD_ON_BEGINNING):
+            continue
+        if value:
+            told[known] = value
+    return told
 
 
-def _is_honest(name: str, value: str) -> bool:
-    """SDKs ignore a retry-after of 0, and sleep all of a long one; a date they read as well (C34)."""
-    return not (name.startswith("retry-after") and value.strip() in ("", "0"))
+def _in_whole_seconds(retry_after: str) -> str:
+    """At least one second, since SDKs ignore a 0 (C34). A date passes: they read it as well. Nonsense is left out."""
+    try:
+        seconds = float(retry_after)
+    except ValueError:
+        return retry_after if _is_date(retry_after) else ""
+    return str(max(1, ceil(seconds))) if isfinite(seconds) else ""
+
+
+def _is_date(text: str) -> bool:
+    try:
+        parsedate_to_datetime(text)
+    except ValueError:
+        return False
+    return True

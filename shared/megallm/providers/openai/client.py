@@ -1,7 +1,7 @@
 """Speaks HTTP with one chat-completions server: where it is, what opens it, what every call carries."""
 
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -11,7 +11,8 @@ from megallm.providers.http import Http, OpenAnswer
 from megallm.providers.secrets import ApiKey
 
 _MODEL = "{model}"
-_NO_KEY = frozenset({401, 403})
+_UNKNOWN_KEY = 401
+_NO_KEY = frozenset({_UNKNOWN_KEY, 403})
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,25 +48,21 @@ class ChatClient:
             body = body.replace(key.encode(), b"***")
         return body
 
-    @asynccontextmanager
-    async def complete(
+    def complete(
         self, model: str, body: Mapping[str, object], betas: tuple[str, ...] = ()
-    ) -> AsyncGenerator[OpenAnswer, None]:
+    ) -> AbstractAsyncContextManager[OpenAnswer]:
         """The response to a chat, whatever its status; leaving the block ends the call. Raises GatewayError."""
         settings = self._settings
         url = f"{settings.base_url}{settings.path}".replace(_MODEL, quote(model, safe=""))
         if settings.query:
             url += f"?{urlencode({name: value.replace(_MODEL, model) for name, value in settings.query.items()})}"
         extra = {"anthropic-beta": ",".join(betas)} if betas else {}
-        async with self._open(url, {**body, **settings.body}, extra) as answer:
-            yield answer
+        return self._open(url, {**body, **settings.body}, extra)
 
-    @asynccontextmanager
-    async def tokenize(self, path: str, body: Mapping[str, object]) -> AsyncGenerator[OpenAnswer, None]:
+    def tokenize(self, path: str, body: Mapping[str, object]) -> AbstractAsyncContextManager[OpenAnswer]:
         """The response of the server's tokenizer to a chat. Raises GatewayError."""
         server = urlsplit(self._settings.base_url)
-        async with self._open(f"{server.scheme}://{server.netloc}{path}", body, {}) as answer:
-            yield answer
+        return self._open(f"{server.scheme}://{server.netloc}{path}", body, {})
 
     @asynccontextmanager
     async def _open(
@@ -73,20 +70,19 @@ class ChatClient:
     ) -> AsyncGenerator[OpenAnswer, None]:
         """A key that was refused is forgotten; if there is another by now, the call is made once more with that."""
         written = to_json(body)
-        key = await self._api_key.get() if self._api_key is not None else None
-        async with AsyncExitStack() as stack:
-            answer = await stack.enter_async_context(
-                self._http.open(url, headers=self._headers(key, extra), body=written)
-            )
-            if self._api_key is not None and answer.status in _NO_KEY:
+        key = None if self._api_key is None else await self._api_key.get()
+        async with self._http.open(url, headers=self._headers(key, extra), body=written) as answer:
+            if self._api_key is None or answer.status not in _NO_KEY:
+                yield answer
+                return
+            self._api_key.forget()
+            newer = key if answer.status != _UNKNOWN_KEY else await self._api_key.get()
+            if newer == key:
+                yield answer
+                return
+        async with self._http.open(url, headers=self._headers(newer, extra), body=written) as answer:
+            if answer.status in _NO_KEY:
                 self._api_key.forget()
-                if answer.status == 401 and (newer := await self._api_key.get()) != key:
-                    await stack.aclose()
-                    answer = await stack.enter_async_context(
-                        self._http.open(url, headers=self._headers(newer, extra), body=written)
-                    )
-                    if answer.status in _NO_KEY:
-                        self._api_key.forget()
             yield answer
 
     def _headers(self, key: str | None, extra: Mapping[str, str]) -> dict[str, str]:

@@ -65,6 +65,8 @@ def _object(wire: JsonObject, name: str) -> JsonObject:
 
 def _count(wire: JsonObject, name: str) -> int:
     value = wire.get(name)
+    if value is None:
+        return 0
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return max(0, value) if isinstance(value, int) else 0

@@ -1,0 +1,1 @@
+"""claude-code-router, installed into this folder by ``python -m tests.benchmarks.router.install``."""
