@@ -125,10 +125,11 @@ async def bedrock(
     """A server, and a provider that asks it; both are closed at the end."""
     server = FakeBedrock(respond)
     await server.start()
+    http = Http()
     provider = BedrockProvider(
         name="bedrock",
         settings=BedrockSettings(region=REGION, endpoint_url=server.url),
-        http=Http(),
+        http=http,
         signer=signer,
         new_tool_id=counting_ids(),
         count_text=words,
@@ -138,6 +139,7 @@ async def bedrock(
         yield server, provider
     finally:
         await provider.aclose()
+        await http.aclose()
         await server.stop()
 
 

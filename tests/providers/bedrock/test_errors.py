@@ -52,6 +52,7 @@ def test_a_response_by_its_name_else_by_its_status(name: str, status: int, kind:
     by_body = http_error(status, {}, to_json({"__type": f"com.amazon.coral#{name}", "message": "What it says."}))
 
     assert (type(by_header), type(by_body)) == (kind, kind)
+    assert (by_header.upstream_status, by_body.upstream_status) == (status, status)
 
 
 @pytest.mark.parametrize(

@@ -172,7 +172,11 @@ def test_either_way_may_be_tried_again(make: Callable[..., Call[MessagesRequest]
         for _ in range(2):
             with pytest.raises(UpstreamFailed):
                 await collect(prepared.stream())
-        return await collect(prepared.stream())
+        events = await collect(prepared.stream())
+        assert prepared.usage is not None
+        reply = await prepared.create()
+        assert prepared.usage == reply.usage
+        return events
 
     events = run(lambda received: next(answers, None) or answering(received), act)
 

@@ -1,17 +1,14 @@
 """Calls of Bedrock's runtime: signed, sent over our own connections, and refused in our own words."""
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 
-from megallm.errors import GatewayError
 from megallm.providers.bedrock.aws import Access
 from megallm.providers.bedrock.errors import CredentialsRefused, http_error
 from megallm.providers.bedrock.model_ids import path_of
 from megallm.providers.http import Http, OpenAnswer
 
 _HEADERS = {"accept": "*/*", "content-type": "application/json"}
-_DRAIN_SECONDS = 0.2
 
 
 class BedrockClient:
@@ -30,7 +27,7 @@ class BedrockClient:
     async def open(self, model: str, operation: str, body: bytes) -> AsyncIterator[OpenAnswer]:
         """An answer whose status is 200, once its head is there. Raises GatewayError.
 
-        Leaving the block closes the connection, unless the body was read to its end.
+        Leaving the block by an exception ends the call for Bedrock; leaving it otherwise keeps the connection.
         """
         path = path_of(model, operation)
         looked_again = False
@@ -45,11 +42,3 @@ class BedrockClient:
                 raise error
             looked_again = True
             self._access.forget()
-
-
-async def drain(chunks: AsyncIterator[bytes]) -> None:
-    """Reads on after the last event that counts, for a moment: a stream read to its end keeps its connection."""
-    with suppress(GatewayError, TimeoutError):  # the reply is whole; only its connection is lost
-        async with asyncio.timeout(_DRAIN_SECONDS):
-            async for _ in chunks:
-                pass

@@ -83,7 +83,9 @@ def http_error(status: int, headers: Mapping[str, str], body: bytes) -> GatewayE
     # Both spellings of a name occur: "ValidationException:http://internal…" and "com.amazon…#ValidationException".
     given = headers.get("x-amzn-errortype") or payload.get("__type") or payload.get("code")
     name = given.partition(":")[0].rpartition("#")[2] if isinstance(given, str) else ""
-    return _error(name, payload, status, headers)
+    error = _error(name, payload, status, headers)
+    error.upstream_status = status
+    return error
 
 
 def stream_error(name: str, payload: bytes) -> GatewayError:

@@ -21,6 +21,7 @@ from megallm.providers.bedrock.image_urls import with_images
 from megallm.providers.bedrock.invoke.call import InvokeCall
 from megallm.providers.bedrock.invoke.wire import count_body, invoke_body
 from megallm.providers.bedrock.model_ids import base_model
+from megallm.providers.estimates import request_tokens
 from megallm.providers.http import Http
 from megallm.providers.images import ImageSource
 
@@ -49,7 +50,6 @@ class BedrockProvider:
         images: ImageSource | None = None,
     ) -> None:
         self._name = name
-        self._http = http
         self._client = BedrockClient(http, Access(settings.region, settings.profile, settings.endpoint_url))
         self._signer = signer
         self._new_tool_id = new_tool_id
@@ -94,8 +94,7 @@ class BedrockProvider:
         return await self._estimate(call.request)
 
     async def aclose(self) -> None:
-        """Closes the connections, which other providers may share: who needs one again opens it."""
-        await self._http.aclose()
+        """Nothing is this provider's own: the connections are the process's."""
 
     async def _question(self, call: Call[TokenCountRequest]) -> bytes:
         if not _is_converse(call):
@@ -106,7 +105,7 @@ class BedrockProvider:
         return counting.converse_question(prompt.body)
 
     async def _estimate(self, request: TokenCountRequest) -> int:
-        return await asyncio.to_thread(counting.estimate, request, self._count_text)
+        return await asyncio.to_thread(request_tokens, request, self._count_text)
 
     async def _with_numbers(self, call: Call[MessagesRequest], error: InputTooLong) -> GatewayError:
         """The overflow in the words that clients look for, with our count of the tokens (C33)."""

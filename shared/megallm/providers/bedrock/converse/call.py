@@ -10,7 +10,7 @@ from megallm.messages.calls import Adaptation
 from megallm.messages.events import Event, Reply, Usage
 from megallm.messages.fold import fold
 from megallm.providers.bedrock.aws import Frame, Frames
-from megallm.providers.bedrock.client import BedrockClient, drain
+from megallm.providers.bedrock.client import BedrockClient
 from megallm.providers.bedrock.converse.stream import ConverseStream, Expected, from_wire
 from megallm.providers.bedrock.converse.wire import ConverseWire
 from megallm.providers.bedrock.errors import Explain, InputTooLong, stream_error
@@ -54,6 +54,7 @@ class ConverseCall:
         if self._wire.needs_stream:
             async with aclosing(self.stream()) as events:
                 return fold([event async for event in events])
+        self._reply = None
         try:
             answer = await self._client.post(self._model, "converse", self._wire.body)
         except InputTooLong as error:
@@ -68,8 +69,7 @@ class ConverseCall:
             frames = Frames()
             async with self._client.open(self._model, "converse-stream", self._wire.body) as answer:
                 reply = self._reply = ConverseStream(self._expected)
-                chunks = answer.chunks()
-                async for chunk in chunks:
+                async for chunk in answer.chunks():
                     for frame in frames.feed(chunk):
                         for event in _read(reply, frame):
                             yield event
@@ -79,8 +79,6 @@ class ConverseCall:
                     frames.finish()
                 for event in reply.finish(self._estimate(reply)):
                     yield event
-                if reply.usage is not None:  # else a stop sequence ended it, and the model writes on
-                    await drain(chunks)
         except InputTooLong as error:
             raise await self._explain(error) from error
 

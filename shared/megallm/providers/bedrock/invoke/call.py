@@ -8,7 +8,7 @@ from megallm.messages.events import Reply, StreamEvent, Usage
 from megallm.messages.native.relay import NativeRelay
 from megallm.messages.native.reply import native_reply
 from megallm.providers.bedrock.aws import Frames
-from megallm.providers.bedrock.client import BedrockClient, drain
+from megallm.providers.bedrock.client import BedrockClient
 from megallm.providers.bedrock.errors import Explain, InputTooLong
 from megallm.providers.bedrock.invoke.stream import InvokeStream, without_amazons
 from megallm.providers.bedrock.invoke.wire import InvokeWire
@@ -37,6 +37,7 @@ class InvokeCall:
 
     async def create(self) -> Reply:
         """The whole reply. Raises GatewayError; cancelling it ends the upstream call."""
+        self._relay = None
         try:
             answer = await self._client.post(self._model, "invoke", self._wire.body)
         except InputTooLong as error:
@@ -57,13 +58,11 @@ class InvokeCall:
                     input_estimate=self._wire.estimated_tokens, stop_sequences=self._wire.stop_sequences
                 )
                 reply = InvokeStream(relay)
-                chunks = answer.chunks()
-                async for chunk in chunks:
+                async for chunk in answer.chunks():
                     for frame in frames.feed(chunk):
                         for event in reply.feed(frame):
                             yield event
                     if relay.done:
-                        await drain(chunks)
                         return
                 frames.finish()
                 relay.finish()

@@ -31,7 +31,7 @@ class InvokeStream:
             return []
         try:
             event = b64decode(from_json(frame.payload)["bytes"], validate=True)
-            if False:
+            if _AMAZONS in event:
                 event = without_amazons(event)
         except (ValueError, KeyError, TypeError) as error:
             raise UpstreamFailed("The upstream sent an event that cannot be read") from error
