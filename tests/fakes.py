@@ -26,7 +26,7 @@ from megallm.messages.events import (
 from megallm.messages.fold import fold
 from megallm.messages.requests import MessagesRequest, TokenCountRequest
 from megallm.operations.gateway import Gateway
-from megallm.operations.ports import Limiter
+from megallm.operations.ports import Limiter, PreparedCall
 from megallm.operations.retry import RetryPolicy
 from megallm.settings import Settings
 
@@ -146,7 +146,7 @@ class ScriptedProvider:
         self.cancelled = 0
         self.closed = False
 
-    async def prepare(self, call: Call[MessagesRequest]) -> "_ScriptedCall":
+    async def prepare(self, call: Call[MessagesRequest]) -> PreparedCall:
         self.calls.append(call)
         if self.refusal is not None:
             raise self.refusal

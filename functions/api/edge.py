@@ -124,7 +124,10 @@ def _from_http_exception(exception: HTTPException) -> GatewayError:
 
 async def _respond(error: GatewayError, trace: Trace, send: Send) -> None:
     headers = [(b"content-type", b"application/json")]
-    headers += [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in error.headers.items()]
+    for name, value in error.headers.items():
+        # An upstream's may hold anything; this is the last line of defence, which must not fail itself.
+        if name.isascii() and value.isascii() and value.isprintable():
+            headers.append((name.lower().encode(), value.encode()))
     if not error.retryable:
         headers.append((b"x-should-retry", b"false"))
     body = to_json(envelope(error, trace.request_id))

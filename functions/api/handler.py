@@ -1,5 +1,6 @@
 """The Lambda entry: composed while the function starts, so that the first request does not wait for it."""
 
+import asyncio
 import os
 
 from functions.api.app import create_app
@@ -10,5 +11,6 @@ from megallm.composition import compose
 from megallm.settings import Settings
 
 telemetry.configure()
+asyncio.set_event_loop(asyncio.new_event_loop())  # Mangum uses the thread's, and from 3.14 on Python makes none itself
 handler = LambdaEntry(create_app(compose(Settings.from_environ(os.environ))))
 settle()

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from megallm.errors import NotAuthenticated
-from megallm.keys import Caller
+from megallm.keys import Caller, Limits
 from megallm.operations.authenticate import CACHE_ENTRIES, Authenticator
 from tests.fakes import KEY, KEY_RECORD, MemoryKeys
 
@@ -35,6 +35,14 @@ class Desk:
 def test_a_known_key_is_its_caller() -> None:
     """Looked up by id."""
     assert Desk().caller(KEY) == CALLER
+
+
+def test_a_callers_own_numbers_come_with_it() -> None:
+    """Those of an enterprise key; the limiter needs no look-up of its own."""
+    desk, numbers = Desk(), Limits(500, 2_000_000, 80)
+    desk.keys.put(replace(KEY_RECORD, tier="enterprise", limits=numbers))
+
+    assert desk.caller(KEY) == Caller("abcdefgh", "enterprise", numbers)
 
 
 def test_a_warm_key_costs_no_read() -> None:

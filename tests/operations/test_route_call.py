@@ -4,10 +4,12 @@ import asyncio
 import json
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from io import StringIO
 
 import pytest
 
+from megallm.catalog.models import Catalog
 from megallm.errors import (
     GatewayError,
     InvalidRequest,
@@ -17,15 +19,17 @@ from megallm.errors import (
     UpstreamOverloaded,
 )
 from megallm.keys import Caller
-from megallm.messages.calls import Adaptation
+from megallm.messages.calls import Adaptation, Call
+from megallm.messages.events import Usage
 from megallm.messages.requests import MessagesRequest, TokenCountRequest
 from megallm.operations.count_tokens import count_tokens
 from megallm.operations.create_message import Answer, create_message
+from megallm.operations.ports import PreparedCall
 from megallm.operations.route_call import RoutedCall, Sender
 from megallm.operations.stream_message import Patience, stream_message
 from megallm.operations.trace import Trace
 from megallm.settings import Settings
-from tests.fakes import Pause, ScriptedProvider, routed_gateway, text_reply
+from tests.fakes import Pause, RecordingLimiter, ScriptedProvider, Step, routed_gateway, text_reply
 
 CALLER = Caller("abcdefgh", "basic")
 REQUEST = MessagesRequest.model_validate(
@@ -271,3 +275,83 @@ def test_a_count_that_no_route_can_give_is_an_error(error: GatewayError) -> None
 
     with pytest.raises(type(error)):
         asyncio.run(count_tokens(gateway, question, Sender(), b"{}", Trace("req_1")))
+
+
+def test_every_try_is_paid_for() -> None:
+    """C38: what broke off was generated, too. The client is told of its own reply alone."""
+    begun: list[Step] = [*text_reply("a", "b")[:4], UpstreamOverloaded("full")]
+    flaky = ScriptedProvider(begun, then=[begun])
+    limiter, trace = RecordingLimiter(), Trace("req_1")
+    gateway = replace(routed_gateway({"first": flaky, "second": ScriptedProvider()}, tries=2), limiter=limiter)
+
+    answer = asyncio.run(create_message(gateway, CALLER, REQUEST, Sender(), trace, b"{}"))
+
+    assert limiter.settled == [Usage(input_tokens=21, output_tokens=7)]
+    usage = answer.message["usage"]
+    assert isinstance(usage, dict)
+    assert (usage["input_tokens"], usage["output_tokens"]) == (7, 3)
+
+
+def test_a_stand_in_that_refuses_once_it_is_asked_is_passed_over_too() -> None:
+    """Its context may be smaller: that is not what the caller asked for."""
+    small = ScriptedProvider([InvalidRequest("prompt is too long: 20 tokens > 10 maximum")])
+    failing = {"first": ScriptedProvider([UpstreamOverloaded("full")]), "second": small}
+
+    with pytest.raises(UpstreamOverloaded, match="full"):
+        create(failing)
+    assert create({**failing, "third": ScriptedProvider()}).headers["megallm-route"] == "third/m"
+
+
+def test_holding_waits_for_the_second_route_as_for_the_first() -> None:
+    """While it is being prepared there is no route to name."""
+    preparing = asyncio.Event()
+
+    class Slow(ScriptedProvider):
+        async def prepare(self, call: Call[MessagesRequest]) -> PreparedCall:
+            preparing.set()
+            await asyncio.sleep(0.01)
+            return await super().prepare(call)
+
+    async def hold() -> str:
+        gateway = routed_gateway({"first": ScriptedProvider([UpstreamFailed("down")]), "second": Slow()})
+        call = RoutedCall(gateway, REQUEST, Sender(), b"{}", Trace("req_1"), time.monotonic() + 9)
+        opening = asyncio.create_task(call.open())
+        await preparing.wait()
+        await call.hold()
+        assert "second" in call.headers["megallm-route"]
+        _, others = await opening
+        await others.aclose()
+        return call.headers["megallm-route"]
+
+    assert asyncio.run(hold()) == "second/m"
+
+
+def test_a_route_of_any_name_fits_into_a_header() -> None:
+    """Headers hold printable ASCII; the reply was paid for."""
+    gateway = routed_gateway({"first": ScriptedProvider()})
+    model = gateway.catalog.models[0]
+    named = replace(model, routes=(replace(model.routes[0], model="模型 1"),))
+    gateway = replace(gateway, catalog=Catalog([named], gateway.catalog.upstreams))
+
+    answer = asyncio.run(create_message(gateway, CALLER, REQUEST, Sender(), Trace("req_1"), b"{}"))
+
+    assert answer.headers["megallm-route"] == "first/%E6%A8%A1%E5%9E%8B%201"
+
+
+def test_a_count_is_tried_again() -> None:
+    """As a message is: an idle connection may have gone (C40)."""
+
+    class Flaky(ScriptedProvider):
+        async def count_tokens(self, call: Call[TokenCountRequest]) -> int:
+            self.played += 1
+            if self.played == 1:
+                raise UpstreamFailed("gone")
+            return 9
+
+    question = TokenCountRequest.model_validate(
+        {"model": "claude-test", "messages": [{"role": "user", "content": "x"}]}
+    )
+
+    gateway = routed_gateway({"first": Flaky()}, tries=2)
+
+    assert asyncio.run(count_tokens(gateway, question, Sender(), b"{}", Trace("req_1"))) == 9

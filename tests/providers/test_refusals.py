@@ -20,6 +20,7 @@ SECRET = "Incorrect API key provided: sk-canary"
 NOT_SET_UP = "The gateway is not set up right for this model's provider"
 OVERLOADED = "The model's provider is overloaded"
 TIMED_OUT = "The model's provider did not answer in time"
+LATER = "The model's provider is limiting requests; send it again later"
 FAILED = "The model's provider failed"
 
 MEANINGS: dict[int, tuple[type[GatewayError], str]] = {
@@ -34,7 +35,7 @@ MEANINGS: dict[int, tuple[type[GatewayError], str]] = {
     413: (RequestTooLarge, SECRET),
     418: (UpstreamMisconfigured, NOT_SET_UP),
     422: (InvalidRequest, SECRET),
-    429: (RateLimited, SECRET),
+    429: (RateLimited, LATER),
     500: (UpstreamFailed, FAILED),
     502: (UpstreamFailed, FAILED),
     503: (UpstreamOverloaded, OVERLOADED),

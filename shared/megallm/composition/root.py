@@ -9,15 +9,18 @@ from functools import partial
 from megallm.catalog.file_format import load
 from megallm.catalog.models import Catalog
 from megallm.catalog.upstreams import EmbeddedUpstream
+from megallm.composition.features import fault_in
 from megallm.composition.workshop import Workshop
 from megallm.identifiers import new_tool_use_id
-from megallm.limits.unlimited import Unlimited
+from megallm.limits.tiers import BrokenTiers, Tiers
+from megallm.limits.tiers import load as load_tiers
 from megallm.operations.authenticate import Authenticator
 from megallm.operations.gateway import Gateway
 from megallm.operations.ports import KeyStore, Limiter, LocalProvider, Provider
 from megallm.settings import BrokenSettings, Settings
 from megallm.stores.aws import AwsTarget
 from megallm.stores.keys import DynamoKeys
+from megallm.stores.limits_open import open_limiter
 from megallm.stores.secrets import Secrets
 
 _AWS_FROM_THE_ENVIRONMENT = AwsTarget()
@@ -30,7 +33,7 @@ def compose(
 
     Raises BrokenSettings or BrokenCatalog.
     """
-    catalog = load(settings.catalog)
+    catalog = load(settings.catalog, fault_in)
     workshop = Workshop(settings, Secrets(aws, os.environ if environ is None else environ))
     makers: dict[str, Callable[[], Provider]] = {
         name: partial(embedded_provider, settings)
@@ -44,8 +47,10 @@ def compose(
             embedded = embedded_provider(settings)
             providers.set(name, embedded)
             catalog = catalog.with_context(name, embedded.context_tokens)
-    keys = DynamoKeys(aws.dynamodb(), settings.keys_table)
-    return replace(assemble(settings, keys, catalog, providers, Unlimited()), shared=workshop)
+    dynamodb = aws.dynamodb()
+    keys = DynamoKeys(dynamodb, settings.keys_table)
+    limiter = open_limiter(aws, dynamodb, settings.limits_table, _tiers(settings))
+    return replace(assemble(settings, keys, catalog, providers, limiter), shared=workshop)
 
 
 def assemble(
@@ -56,6 +61,13 @@ def assemble(
         keys, cache_seconds=settings.key_cache_seconds, clock=time.time, monotonic=time.monotonic
     )
     return Gateway(settings, authenticator, catalog, providers, limiter)
+
+
+def _tiers(settings: Settings) -> Tiers:
+    try:
+        return load_tiers(settings.tiers)
+    except BrokenTiers as error:
+        raise BrokenSettings(f"MEGALLM_TIERS: {error}") from error
 
 
 class LazyProviders(Mapping[str, Provider]):

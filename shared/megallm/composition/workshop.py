@@ -9,17 +9,20 @@ from functools import cached_property
 from typing import TYPE_CHECKING, assert_never
 
 from megallm.catalog.upstreams import AnthropicUpstream, BedrockUpstream, OpenAIUpstream
+from megallm.errors import UpstreamMisconfigured
 from megallm.identifiers import new_tool_use_id
 from megallm.messages.signatures import Signer
 from megallm.operations.ports import Provider
 from megallm.settings import BrokenSettings, Settings
 from megallm.stores.secrets import MissingSecret, Secret, Secrets
+from megallm.telemetry import log
 
 if TYPE_CHECKING:
     from megallm.providers.http import Http
     from megallm.providers.images import ImageSource
 
 _OWN_SECRET_BYTES = 32
+_LEAST_SECRET_BYTES = 16  # what cannot be guessed
 
 
 class Workshop:
@@ -62,7 +65,7 @@ class Workshop:
             name=name,
             settings=BedrockSettings(upstream.region, upstream.profile, upstream.endpoint_url),
             http=self._http,
-            signer=self._signer,
+            signer=self.signer,
             new_tool_id=new_tool_use_id,
             count_text=count_text,
             images=self._images,
@@ -86,7 +89,7 @@ class Workshop:
             settings=settings,
             http=self._http,
             api_key=key,
-            signer=self._signer,
+            signer=self.signer,
             new_tool_id=new_tool_use_id,
             images=self._images,
             count_text=count_text,
@@ -111,10 +114,16 @@ class Workshop:
         if "_http" in vars(self):
             await self._http.aclose()
 
-    async def _signer(self) -> Signer:
+    async def signer(self) -> Signer:
+        """Who signs thinking now. Raises UpstreamMisconfigured."""
         if self._signing is None:
             return self._own_signer
-        return Signer([version.encode() for version in await self._signing.versions()])
+        texts = [text.strip().encode() for version in await self._signing.versions() for text in version.split(",")]
+        secrets = [text for text in texts if len(text) >= _LEAST_SECRET_BYTES]
+        if not secrets or len(texts[0]) < _LEAST_SECRET_BYTES:
+            log("secret_too_short", {"setting": "MEGALLM_SIGNING_SECRET", "least_bytes": _LEAST_SECRET_BYTES})
+            raise UpstreamMisconfigured("The gateway's signing secret is too short to sign with")
+        return Signer(secrets)
 
     def _secret(self, place: str, reference: str | None) -> Secret | None:
         try:

@@ -42,6 +42,19 @@ class Usage:
         return self.input_tokens + self.cache_read_input_tokens + self.cache_creation_input_tokens
 
 
+def plus(first: Usage | None, second: Usage | None) -> Usage | None:
+    """The sum of two calls' tokens; None where nothing is known of either."""
+    if first is None or second is None:
+        return first or second
+    return Usage(
+        input_tokens=first.input_tokens + second.input_tokens,
+        output_tokens=first.output_tokens + second.output_tokens,
+        cache_read_input_tokens=first.cache_read_input_tokens + second.cache_read_input_tokens,
+        cache_creation_input_tokens=first.cache_creation_input_tokens + second.cache_creation_input_tokens,
+        thinking_tokens=first.thinking_tokens + second.thinking_tokens,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class MessageStart:
     """The reply begins. ``usage`` has the input tokens, estimated if need be; ``native`` is the upstream's message."""

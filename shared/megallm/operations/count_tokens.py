@@ -1,5 +1,6 @@
 """The input tokens of a request, without generating anything."""
 
+import asyncio
 import time
 
 from megallm.errors import GatewayError
@@ -17,16 +18,24 @@ async def count_tokens(gateway: Gateway, request: TokenCountRequest, sender: Sen
     check_request(gateway, request, sender)
     model = gateway.catalog.find(request.model)
     trace.model = request.model
-    async with Deadline(seconds_for(gateway, sender.seconds_left)):
-        for route in model.routes:
+    seconds = seconds_for(gateway, sender.seconds_left)
+    deadline = time.monotonic() + seconds
+    routes, tried = list(model.routes), 0
+    async with Deadline(seconds):
+        while True:
+            route = routes[0]
             trace.route = route.name
+            tried += 1
             began = time.perf_counter()
             try:
-                return await gateway.providers[route.provider].count_tokens(
-                    call_of(request, model, route, sender, body)
-                )
+                call = call_of(request, model, route, sender, body)
+                return await gateway.providers[route.provider].count_tokens(call)
             except GatewayError as error:
-                log_failure(trace, 1, error, began)
-                if not is_upstreams(error) or route is model.routes[-1]:
+                log_failure(trace, tried, error, began)
+                wait = gateway.retry.wait(error, tried, deadline - time.monotonic())
+                if not is_upstreams(error) or (wait is None and len(routes) == 1):
                     raise
-    raise AssertionError("a model has a route")
+                if wait is None:
+                    routes, tried = routes[1:], 0
+                else:
+                    await asyncio.sleep(wait)

@@ -32,5 +32,6 @@ class Gateway:
         """Ends every upstream call and frees what the providers hold."""
         for provider in self.providers.values():
             await provider.aclose()
+        await self.limiter.aclose()
         if self.shared is not None:
             await self.shared.aclose()

@@ -8,12 +8,13 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
+from urllib.parse import quote
 
 from megallm.catalog.models import Model, Route
-from megallm.errors import CallerError, GatewayError, InvalidRequest, UpstreamFailed
+from megallm.errors import GatewayError, InvalidRequest, UpstreamFailed
 from megallm.messages.adaptations import HEADER, header_value
 from megallm.messages.calls import Adaptation, ApiVersion, Call
-from megallm.messages.events import Reply, StreamEvent, Usage
+from megallm.messages.events import Reply, StreamEvent, Usage, plus
 from megallm.messages.requests import MessagesRequest, TokenCountRequest
 from megallm.operations.gateway import Gateway
 from megallm.operations.ports import PreparedCall
@@ -22,6 +23,8 @@ from megallm.operations.trace import Trace
 from megallm.telemetry import log
 
 ROUTE_HEADER = "megallm-route"
+
+_SHOWN_IN_A_HEADER = "".join(map(chr, range(0x21, 0x7F)))
 
 RequestT = TypeVar("RequestT", bound=TokenCountRequest)
 ResultT = TypeVar("ResultT")
@@ -54,18 +57,21 @@ class RoutedCall:
         self._prepared: PreparedCall | None = None
         self._is_prepared = asyncio.Event()
         self._held = False
+        self._spent: Usage | None = None  # by tries that failed
+        self._trying = False
         self._failure: GatewayError | None = None
         trace.model = request.model
 
     @property
     def usage(self) -> Usage | None:
-        """What the last try used so far."""
-        return None if self._prepared is None else self._prepared.usage
+        """What all tries used so far: a try that broke off was generated, and costs, too."""
+        trying = None if self._prepared is None or not self._trying else self._prepared.usage
+        return plus(self._spent, trying)
 
     @property
     def headers(self) -> Mapping[str, str]:
         """Which route answers, and what was adapted for it."""
-        headers = {ROUTE_HEADER: self._route.name}
+        headers = {ROUTE_HEADER: quote(self._route.name, safe=_SHOWN_IN_A_HEADER)}
         if self._prepared is not None and self._prepared.adaptations:
             headers[HEADER] = header_value(self._prepared.adaptations)
         return headers
@@ -96,6 +102,7 @@ class RoutedCall:
                 if self._prepared is None:
                     self._prepared = await self._prepared_for(self._route)
                     self._is_prepared.set()
+                self._trying = True
                 return await send(self._prepared)
             except GatewayError as error:
                 log_failure(self._trace, self._tried, error, began)
@@ -110,7 +117,7 @@ class RoutedCall:
 
     async def _go_on_after(self, error: GatewayError) -> None:
         """Waits for the next try, or turns to the next route. Raises the error where there is neither."""
-        if self._prepared is None and self._failure is not None and isinstance(error, CallerError):
+        if self._failure is not None and not is_upstreams(error):
             # The first route decides what a request may ask for. One that only stands in for it is passed over.
             self._turn_to_the_next(self._failure)
             return
@@ -120,11 +127,18 @@ class RoutedCall:
         if wait is None:
             self._turn_to_the_next(error)
         else:
+            self._spend()
             await asyncio.sleep(wait)
+
+    def _spend(self) -> None:
+        """The try is over: the next one counts anew."""
+        self._spent = self.usage
+        self._trying = False
 
     def _turn_to_the_next(self, failure: GatewayError) -> None:
         if self._held or self._at + 1 == len(self._model.routes) or time.monotonic() >= self._deadline:
             raise failure
+        self._spend()
         self._failure = failure
         self._is_prepared.clear()
         self._prepared = None

@@ -6,7 +6,7 @@ gives the chunks that are there together in one piece.
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
@@ -80,7 +80,9 @@ class Http:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ending: set[asyncio.Task[None]] = set()
 
-    def open(self, url: str, *, headers: Mapping[str, str], body: bytes, method: str = "POST") -> "Opening":
+    def open(
+        self, url: str, *, headers: Mapping[str, str], body: bytes, method: str = "POST"
+    ) -> AbstractAsyncContextManager[OpenAnswer]:
         """An async context manager that gives a response once its head is there.
 
         Leaving the block by an exception closes the connection at once, which ends the call for the upstream.
@@ -88,7 +90,7 @@ class Http:
 
         Raises UpstreamFailed, UpstreamTimedOut, or UpstreamMisconfigured where the URL or a header cannot be sent.
         """
-        return Opening(self, method, url, headers, body)
+        return _Opening(self, method, url, headers, body)
 
     async def post(self, url: str, *, headers: Mapping[str, str], body: bytes) -> HttpAnswer:
         """A whole response, whatever its status. Raises as ``open`` and its chunks do."""
@@ -97,8 +99,9 @@ class Http:
 
     async def aclose(self) -> None:
         """Closes all connections."""
-        for task in self._ending:
-            task.cancel()
+        if self._loop is not None and not self._loop.is_closed():  # a closed one has ended its tasks, and takes no more
+            for task in self._ending:
+                task.cancel()
         session, self._session = self._session, None
         if session is not None:
             await session.close()
@@ -139,7 +142,7 @@ class Http:
         return self._session
 
 
-class Opening:
+class _Opening(AbstractAsyncContextManager[OpenAnswer, None]):
     """One call of ``Http.open``. A class and not a generator, which would cost every call some microseconds more."""
 
     __slots__ = ("_arguments", "_http", "_response")

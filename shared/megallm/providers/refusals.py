@@ -39,7 +39,10 @@ def _error(status: int, message: str, headers: Mapping[str, str], param: str | N
         case 413:
             return RequestTooLarge(message)
         case 429:
-            return RateLimited(message, headers=_told_on(headers))
+            # Its text names the operator's account and limits; the headers tell when to come back.
+            return RateLimited(
+                "The model's provider is limiting requests; send it again later", headers=_told_on(headers)
+            )
         case 408 | 504:
             return UpstreamTimedOut("The model's provider did not answer in time")
         case 503 | 529:
@@ -57,10 +60,10 @@ def _told_on(headers: Mapping[str, str]) -> dict[str, str]:
         if known == _RETRY_AFTER:
             value = _in_whole_seconds(value)
         elif known == _RETRY_AFTER_MS:
-            value = value if value.isdigit() and int(value) > 0 else ""
+            value = value if value.isascii() and value.isdecimal() and int(value) > 0 else ""
         elif not known.startswith(_TOLD_ON_BEGINNING):
             continue
-        if value:
+        if value and value.isascii() and value.isprintable():
             told[known] = value
     return told
 

@@ -102,3 +102,15 @@ def test_other_requests_are_logged_by_their_pattern(
     ask(ScriptedProvider(), method, path, headers=headers)
 
     assert line_of(lines) == {"level": "info", "event": "request", "method": method, **expected}
+
+
+def test_an_error_is_told_whatever_its_headers_hold() -> None:
+    """An upstream's may not fit into a header; the error itself must still come in its shape."""
+    headers = {"retry-after": "7", "x-ratelimit-note": "caf\xe9", "x-ratelimit-more": "caf\udce9", "x-line": "a\nb"}
+    provider = ScriptedProvider([UpstreamOverloaded("full", headers=headers)])
+
+    response = ask(provider, "POST", "/v1/messages", BODY)
+
+    assert (response.status_code, response.json()["error"]["type"]) == (529, "overloaded_error")
+    assert response.headers["retry-after"] == "7"
+    assert not {"x-ratelimit-note", "x-ratelimit-more", "x-line"} & set(response.headers)

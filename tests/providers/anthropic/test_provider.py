@@ -168,6 +168,9 @@ def test_a_call_may_be_sent_again_after_it_failed() -> None:
     assert (usage, reply.stop_reason) == (None, "end_turn")
 
 
+LIMITED = "The model's provider is limiting requests; send it again later"  # its own text names the account
+
+
 def error(kind: str, message: str = "Because.") -> dict[str, object]:
     return {"type": "error", "error": {"type": kind, "message": message}}
 
@@ -178,8 +181,8 @@ def error(kind: str, message: str = "Because.") -> dict[str, object]:
         ("400 Bad Request", error("invalid_request_error"), InvalidRequest, "Because."),
         ("413 Too Large", error("request_too_large"), RequestTooLarge, "Because."),
         ("413 Too Large", b"<html>", RequestTooLarge, "The model's provider refused the request"),
-        ("429 Slow Down", error("rate_limit_error"), RateLimited, "Because."),
-        ("429 Slow Down", b"<html>", RateLimited, "The model's provider refused the request"),
+        ("429 Slow Down", error("rate_limit_error"), RateLimited, LIMITED),
+        ("429 Slow Down", b"<html>", RateLimited, LIMITED),
         ("401 Who", error("authentication_error"), UpstreamMisconfigured, None),
         ("403 No", error("invalid_request_error"), UpstreamMisconfigured, None),
         ("402 Pay", error("billing_error"), UpstreamMisconfigured, None),

@@ -17,7 +17,7 @@ from pydantic_core import to_json
 from megallm.messages.blocks import RedactedThinkingBlock, TextBlock, ThinkingBlock
 from megallm.messages.calls import Adaptation
 from megallm.messages.compatibility import Feature
-from megallm.messages.native.plan import Path, Plan, dotted
+from megallm.messages.native.plan import Path, Plan, dotted, refused
 from megallm.messages.native.system_turns import take_system_turns
 from megallm.messages.requests import Message, MessagesRequest, TokenCountRequest
 
@@ -27,7 +27,10 @@ GO_ON = "Your last turn was cut off where it ends. Continue right there, and rep
 
 
 def take_features(request: TokenCountRequest, features: Mapping[str, Feature], plan: Plan) -> None:
-    """Plans what the model's limits ask for; each change of meaning is an adaptation."""
+    """Plans what the model's limits ask for; each change of meaning is an adaptation.
+
+    Raises InvalidRequest where nothing would be left of the conversation.
+    """
     if features.get("forced_tools") is False and request.tool_choice is not None:
         _unforce(request.tool_choice.type, plan)
     if features.get("temperature_or_top_p") is True and isinstance(request, MessagesRequest):
@@ -47,6 +50,13 @@ def take_features(request: TokenCountRequest, features: Mapping[str, Feature], p
     last = request.messages[-1]
     if last.role == "assistant" and _is_prefill(last):
         _take_prefill(last, len(request.messages) - 1, features, plan)
+    turns = plan.edits.get("messages")
+    if isinstance(turns, dict) and len(turns) == len(request.messages) and not any(map(_stays, turns.values())):
+        raise refused(("messages",), "a conversation without anything to answer")
+
+
+def _stays(turn: object) -> bool:
+    return turn is not None
 
 
 def _unforce(kind: str, plan: Plan) -> None:

@@ -34,6 +34,16 @@ class Plan:
         self.put(path, None)
         self.adaptations.append(Adaptation(dotted(path), "dropped"))
 
+    def removes(self, path: Sequence[str | int]) -> bool:
+        """Whether what stands there goes, by itself or with what is around it."""
+        node: EditTree | str | None = self.edits
+        for step in path:
+            if not isinstance(node, dict) or step not in node:
+                return False
+            if (node := node[step]) is None:
+                return True
+        return False
+
 
 def dotted(path: Sequence[str | int]) -> str:
     """A path as callers read it."""

@@ -12,7 +12,8 @@ from json import JSONDecoder
 from pydantic_core import to_json
 
 # What becomes of an object's members or a list's elements, by name or position: another edit goes into them, a text
-# replaces them, or is added where there is none such, None removes them. Positions are those before any edit.
+# replaces them, or is added where there is none such, None removes them. Positions are those before any edit; a text at
+# ``in_front_of(position)`` goes in there.
 Edits = Mapping[str | int, "Edits | str | None"]
 
 _SPACE = re.compile(r"[ \t\n\r]*")
@@ -29,6 +30,11 @@ class _Part:
     value: int
     value_end: int
     end: int
+
+
+def in_front_of(position: int) -> int:
+    """The key of what is put into a list before the element that stands there, or at its end where none does."""
+    return ~position
 
 
 def splice(body: bytes, edits: Edits) -> bytes:
@@ -61,6 +67,9 @@ def _edited(text: str, at: int, edits: Edits) -> tuple[str, int]:
     for part in _parts(text, at):
         inner_end = part.end
         seen.add(part.key)
+        if isinstance(part.key, int) and isinstance(put := edits.get(in_front_of(part.key)), str):
+            seen.add(in_front_of(part.key))
+            kept.append((in_front_of(part.key), put))
         if part.key not in edits:
             kept.append((part.key, text[part.start : part.end]))
             continue

@@ -1,28 +1,27 @@
 """Turns of the role system for models that know only the system prompt: they keep their place (C06), in other words."""
 
-from collections.abc import Sequence
+from itertools import takewhile
 from typing import Any
 
 from pydantic_core import to_json
 
-from megallm.messages.blocks import Shape, TextBlock
+from megallm.messages.blocks import TextBlock, ToolResultBlock
 from megallm.messages.calls import Adaptation
-from megallm.messages.native.plan import Path, Plan, dotted, refused
+from megallm.messages.native.plan import Plan, dotted
+from megallm.messages.native.splice import in_front_of
 from megallm.messages.requests import Message, TokenCountRequest
 
 _Blocks = list[dict[str, Any]]  # Any: JSON of the caller's making
 
 
 def take_system_turns(request: TokenCountRequest, plan: Plan) -> None:
-    """In front they join the system prompt; later they stand at the end of the user's next turn, or are one of his.
+    """In front they join the system prompt; later they stand before the user's next words, or are a turn of his.
 
-    At its end, because results of tools have to come first in a turn. Raises InvalidRequest for what is no text.
+    But behind results of tools, which have to come first in a turn. What is no text is the user's even in front: a
+    system prompt is words alone.
     """
     messages = request.messages
-    for at, message in enumerate(messages):
-        if message.role == "system" and isinstance(message.content, list):
-            _check_text(message.content, ("messages", at, "content"))
-    first = next((at for at, message in enumerate(messages) if message.role != "system"), len(messages))
+    first = len(list(takewhile(_is_prompt, messages)))
     _join_prompt(request, first, plan)
     waiting: list[int] = []
     for at in range(first, len(messages)):
@@ -31,22 +30,21 @@ def take_system_turns(request: TokenCountRequest, plan: Plan) -> None:
             plan.adaptations.append(Adaptation(dotted(("messages", at)), "user turn"))
         elif waiting:
             if messages[at].role == "user":
-                _append(messages, waiting, at, plan)
+                _insert(messages, waiting, at, plan)
             else:
                 _replace(messages, waiting, plan)
             waiting = []
     _replace(messages, waiting, plan)
 
 
-def _check_text(blocks: Sequence[Shape], path: Path) -> None:
-    for position, block in enumerate(blocks):
-        if not isinstance(block, TextBlock):
-            raise refused((*path, position), "a block that is no text, in a turn of the role system,")
+def _is_prompt(message: Message) -> bool:
+    is_text = isinstance(message.content, str) or all(isinstance(block, TextBlock) for block in message.content)
+    return message.role == "system" and is_text
 
 
 def _join_prompt(request: TokenCountRequest, count: int, plan: Plan) -> None:
     prompt = _blocks(request.system) if request.system is not None else []
-    added = [block for message in request.messages[:count] for block in _blocks(message.content)]
+    added = [block for at in range(count) for block in _left(request.messages, at, plan)]
     for at in range(count):
         plan.put(("messages", at), None)
     if isinstance(request.system, list):
@@ -56,26 +54,39 @@ def _join_prompt(request: TokenCountRequest, count: int, plan: Plan) -> None:
         plan.put(("system",), to_json([*prompt, *added]).decode())
 
 
-def _append(messages: list[Message], waiting: list[int], to: int, plan: Plan) -> None:
+def _insert(messages: list[Message], waiting: list[int], to: int, plan: Plan) -> None:
     content = messages[to].content
-    added = [_told(messages[at]) for at in waiting]
+    told = [block for at in waiting for block in _told(messages, at, plan)]
     for at in waiting:
         plan.put(("messages", at), None)
     if isinstance(content, str):
-        plan.put(("messages", to, "content"), to_json([*_blocks(content), *added]).decode())
-    else:
-        for at, block in enumerate(added, start=len(content)):
-            plan.put(("messages", to, "content", at), to_json(block).decode())
+        plan.put(("messages", to, "content"), to_json([*told, *_blocks(content)]).decode())
+        return
+    results = [at for at, block in enumerate(content, start=1) if isinstance(block, ToolResultBlock)]
+    place = in_front_of(max(results, default=0))
+    plan.put(("messages", to, "content", place), ",".join(to_json(block).decode() for block in told))
 
 
 def _replace(messages: list[Message], waiting: list[int], plan: Plan) -> None:
-    for at in waiting:
-        plan.put(("messages", at), to_json({"role": "user", "content": [_told(messages[at])]}).decode())
+    if waiting:
+        told = [block for at in waiting for block in _told(messages, at, plan)]
+        for at in waiting:
+            plan.put(("messages", at), None)
+        plan.put(("messages", waiting[0]), to_json({"role": "user", "content": told}).decode())
 
 
-def _told(message: Message) -> dict[str, Any]:  # Any: as above
-    texts = "\n".join(str(block["text"]) for block in _blocks(message.content))
-    return {"type": "text", "text": f"<system>\n{texts}\n</system>"}
+def _told(messages: list[Message], at: int, plan: Plan) -> _Blocks:
+    """A system turn in a user's mouth; what is no text stands behind its words."""
+    blocks = _left(messages, at, plan)
+    texts = "\n".join(str(block["text"]) for block in blocks if block["type"] == "text")
+    told = {"type": "text", "text": f"<system>\n{texts}\n</system>"}
+    return [told, *(block for block in blocks if block["type"] != "text")]
+
+
+def _left(messages: list[Message], at: int, plan: Plan) -> _Blocks:
+    """The blocks of a turn without those that the table drops."""
+    blocks = enumerate(_blocks(messages[at].content))
+    return [block for position, block in blocks if not plan.removes(("messages", at, "content", position))]
 
 
 def _blocks(content: Any) -> _Blocks:  # Any: what a message or the system prompt may have for its content

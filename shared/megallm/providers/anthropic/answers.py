@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from pydantic_core import from_json
 
-from megallm.errors import GatewayError, UpstreamFailed
+from megallm.errors import GatewayError, RateLimited, UpstreamFailed
 from megallm.messages.native.errors import error_text, native_error
 from megallm.messages.native.payloads import json_object
 from megallm.providers.refusals import refusal
@@ -22,7 +22,7 @@ def refused(status: int, headers: Mapping[str, str], body: bytes) -> GatewayErro
         return UpstreamFailed("The model's provider sent an answer that cannot be read")  # a proxy's page, most likely
     text = error_text(payload or {})
     by_status = refusal(status, text or "The model's provider refused the request", headers=headers)
-    if payload is None or status in OF_THE_KEY:
+    if payload is None or status in OF_THE_KEY or isinstance(by_status, RateLimited):
         return by_status
     by_type = native_error(payload)
     if type(by_type) is UpstreamFailed:

@@ -1,0 +1,60 @@
+"""What a call is settled with, and that nothing cuts it short."""
+
+import asyncio
+
+import pytest
+
+from megallm.errors import (
+    GatewayError,
+    InvalidRequest,
+    RateLimited,
+    UpstreamFailed,
+    UpstreamOverloaded,
+    UpstreamTimedOut,
+)
+from megallm.messages.events import Usage
+from megallm.operations.settle import charged, settle_to_the_end
+from tests.fakes import RecordingLimiter
+
+USED = Usage(input_tokens=7, output_tokens=3)
+
+
+@pytest.mark.parametrize("failure", [None, UpstreamFailed(""), asyncio.CancelledError(), InvalidRequest("")])
+def test_what_is_known_is_charged(failure: BaseException | None) -> None:
+    """However the call ended."""
+    assert charged(USED, failure) == USED
+
+
+@pytest.mark.parametrize(
+    "failure", [InvalidRequest(""), RateLimited(""), UpstreamOverloaded(""), UpstreamFailed(""), GatewayError("")]
+)
+def test_a_call_that_was_refused_is_charged_nothing(failure: GatewayError) -> None:
+    """Three tries of a large prompt against an overloaded upstream must not use up minutes."""
+    assert charged(None, failure) == Usage()
+
+
+@pytest.mark.parametrize("failure", [None, asyncio.CancelledError(), UpstreamTimedOut(""), RuntimeError()])
+def test_a_call_of_which_nothing_is_known_keeps_its_reservation(failure: BaseException | None) -> None:
+    """Who sends large prompts and goes away before the first byte has caused their costs."""
+    assert charged(None, failure) is None
+
+
+def test_a_reply_whose_upstream_counts_nothing_keeps_its_reservation() -> None:
+    """Nobody gets tokens for nothing."""
+    assert charged(Usage(), None) is None
+    assert charged(Usage(), UpstreamFailed("")) == Usage()
+
+
+def test_a_cancelled_settlement_finishes_first() -> None:
+    """And then passes the cancellation on."""
+    limiter = RecordingLimiter()
+
+    async def work() -> None:
+        settling = asyncio.create_task(settle_to_the_end(limiter, USED))
+        await limiter.settling.wait()
+        settling.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await settling
+        assert limiter.settled == [USED]
+
+    asyncio.run(work())
