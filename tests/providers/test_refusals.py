@@ -1,6 +1,8 @@
 """What an upstream's status means for the caller (C32)."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import pytest
 
@@ -95,8 +97,11 @@ def test_a_wait_that_is_none_is_not_told(headers: Mapping[str, str]) -> None:
     assert refusal(429, "later", headers=headers).headers == {}
 
 
-def test_a_wait_that_is_a_date_is_told_as_it_is() -> None:
-    """The SDKs read both."""
-    headers = {"retry-after": "Sun, 22 Nov 2026 12:00:00 GMT"}
+@pytest.mark.parametrize(("ahead", "least", "most"), [(90, 80, 91), (-90, 1, 1)])
+def test_a_wait_until_a_date_is_told_in_seconds(ahead: int, least: int, most: int) -> None:
+    """The contract promises a number (C34)."""
+    date = format_datetime(datetime.now(UTC) + timedelta(seconds=ahead), usegmt=True)
 
-    assert refusal(429, "later", headers=headers).headers == headers
+    headers = refusal(429, "later", headers={"retry-after": date}).headers
+
+    assert least <= int(headers["retry-after"]) <= most

@@ -1,8 +1,9 @@
 """What an upstream's refusal means for the caller (contract C32): statuses and headers in, errors of our tree out."""
 
+import time
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
-from math import ceil, isfinite
+from math import ceil, isfinite, nan
 
 from megallm.errors import (
     GatewayError,
@@ -69,17 +70,16 @@ def _told_on(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def _in_whole_seconds(retry_after: str) -> str:
-    """At least one second, since SDKs ignore a 0 (C34). A date passes: they read it as well. Nonsense is left out."""
+    """At least one second, since SDKs ignore a 0 (C34); a date is reckoned from now, and nonsense left out."""
     try:
         seconds = float(retry_after)
     except ValueError:
-        return retry_after if _is_date(retry_after) else ""
+        seconds = _seconds_until(retry_after)
     return str(max(1, ceil(seconds))) if isfinite(seconds) else ""
 
 
-def _is_date(text: str) -> bool:
+def _seconds_until(date: str) -> float:
     try:
-        parsedate_to_datetime(text)
+        return parsedate_to_datetime(date).timestamp() - time.time()
     except ValueError:
-        return False
-    return True
+        return nan
