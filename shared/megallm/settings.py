@@ -24,6 +24,10 @@ class Settings(BaseModel):
 
     # DynamoDB table of the API keys.
     keys_table: str = "megallm-keys"
+    # DynamoDB table of what each key has used.
+    limits_table: str = "megallm-limits"
+    # A TOML file with the tiers' numbers, in place of those that ship.
+    tiers: Path | None = None
     # The routes: "local" or "aws" for a catalogue that ships, or the path of a TOML file.
     catalog: str = "local"
     # Refuses whatever would otherwise be adapted, and the fields that Anthropic's own API refuses.

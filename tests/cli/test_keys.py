@@ -10,7 +10,7 @@ from typing import IO
 
 import pytest
 
-from megallm.keys import id_of, matches
+from megallm.keys import Limits, id_of, matches
 from megallm.local import aws
 from megallm.local.isolation import REGION, local_target
 from megallm.local.state import LocalState, StateFolder
@@ -74,7 +74,7 @@ def test_a_new_key_is_basic_unless_told_otherwise_and_can_expire(clone: Clone) -
 
     shown = as_json(ended.stdout)
     assert isinstance(shown, dict)
-    assert list(shown) == ["key", "id", "name", "tier", "status", "created_at", "expires_at", "revoked_at"]
+    assert list(shown) == ["key", "id", "name", "tier", "status", "created_at", "expires_at", "revoked_at", "limits"]
     assert (shown["tier"], shown["status"], shown["revoked_at"]) == ("basic", "active", None)
     assert before + 30 * 86400 <= shown["expires_at"] <= time.time() + 30 * 86400
 
@@ -125,7 +125,7 @@ def test_a_key_that_cannot_be_written_is_named_with_the_remedy(clone: Clone, for
     )
 
 
-@pytest.mark.parametrize("command", ["show", "revoke"])
+@pytest.mark.parametrize("command", ["show", "revoke", "update"])
 @pytest.mark.parametrize("key_id", ["", "x", "abcd/fgh", KEY, "abcdefgh\n"])
 def test_what_is_no_id_is_refused_by_its_form(tmp_path: Path, command: str, key_id: str) -> None:
     """Nothing is asked of AWS; and a whole key is not repeated."""
@@ -156,8 +156,48 @@ def test_the_list_never_shows_a_key_or_its_hash(clone: Clone) -> None:
             "created_at": 1_700_000_000,
             "expires_at": None,
             "revoked_at": None,
+            "limits": None,
         }
     ]
+
+
+def test_an_enterprise_key_has_its_own_numbers_and_gets_others(clone: Clone) -> None:
+    """As they are sold to it."""
+    made = clone.megallm(
+        "keys", "create", "--tier", "enterprise", "--rpm", "500", "--tpm", "2000000", "--concurrent", "80"
+    )
+    key_id = id_of(made.stdout.strip()) or ""
+    changed = clone.megallm("keys", "update", key_id, "--rpm", "600", "--json")
+    shown = clone.megallm("keys", "show", key_id)
+
+    answer = as_json(changed.stdout)
+    assert isinstance(answer, dict)
+    assert (answer["tier"], answer["limits"]) == (
+        "enterprise",
+        {"requests_per_minute": 600, "tokens_per_minute": 2_000_000, "concurrent": 80},
+    )
+    record = clone.keys.get(key_id)
+    assert record is not None
+    assert record.limits == Limits(600, 2_000_000, 80)
+    assert [re.split(r"\s{2,}", line.strip()) for line in shown.stdout.splitlines()][3:6] == [
+        ["requests a minute", "600"],
+        ["tokens a minute", "2,000,000"],
+        ["calls at once", "80"],
+    ]
+
+
+def test_numbers_that_do_not_fit_the_tier_are_one_line(clone: Clone) -> None:
+    """And change nothing."""
+    created = clone.megallm("keys", "create", "--tier", "enterprise", "--rpm", "5")
+    changed = clone.megallm("keys", "update", "abcdefgh", "--rpm", "5")
+    nothing = clone.megallm("keys", "update", "abcdefgh")
+
+    assert [(ended.status, ended.stdout, ended.stderr) for ended in (created, changed, nothing)] == [
+        (1, "", "megallm: An enterprise key needs numbers of its own: give --tpm, --concurrent too\n"),
+        (1, "", "megallm: A basic key has its tier's numbers: only an enterprise key has its own\n"),
+        (1, "", "megallm: There is nothing to change: give --tier, --rpm, --tpm or --concurrent\n"),
+    ]
+    assert list(clone.keys.list()) == [KEY_RECORD]
 
 
 def test_a_revoked_key_stays_visible_as_revoked(clone: Clone) -> None:
@@ -229,6 +269,8 @@ def test_without_a_running_stack_the_remedy_is_named(tmp_path: Path) -> None:
     [
         ("keys", "create", "--tier", "gold"),
         ("keys", "create", "--expires", "soon"),
+        ("keys", "create", "--tier", "enterprise", "--rpm", "0", "--tpm", "1", "--concurrent", "1"),
+        ("keys", "update", "abcdefgh", "--concurrent", "10001"),
         ("keys", "show"),
         ("nonesuch",),
     ],

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from itertools import groupby
 
-from tests.coverage_table.columns import columns, outcomes
+from tests.coverage_table.columns import COLUMNS, outcomes
 from tests.coverage_table.rows import rows
 
 COMMAND = "python -m tests.coverage_table > docs/coverage.md"
@@ -32,12 +32,11 @@ def page() -> str:
 
 
 def _sections() -> Iterator[str]:
-    names = [column.name for column in columns()]
     found = outcomes(rows())
     for section, of_section in groupby(found, key=lambda pair: pair[0].section):
         yield f"## {section}\n"
-        yield f"| | {' | '.join(names)} |"
-        yield f"| --- |{' --- |' * len(names)}"
+        yield f"| | {' | '.join(COLUMNS)} |"
+        yield f"| --- |{' --- |' * len(COLUMNS)}"
         for row, cells in of_section:
             yield f"| {row.label} | {' | '.join(cells)} |"
         yield ""

@@ -43,10 +43,12 @@ def threads_switched_often() -> Iterator[None]:
 
 
 def test_the_resources_are_there_for_boto3(local_aws: aws.LocalAws) -> None:
-    """Table, bucket and queues answer to the clients that everything else uses."""
-    resources = local_aws.create_resources(keys_table="keys")
+    """Tables, bucket and queues answer to the clients that everything else uses."""
+    resources = local_aws.create_resources(keys_table="keys", limits_table="limits")
 
     target = local_target(local_aws.endpoint_url)
+    ttl = target.dynamodb().describe_time_to_live(TableName="limits")["TimeToLiveDescription"]
+    assert (ttl.get("TimeToLiveStatus"), ttl.get("AttributeName")) == ("ENABLED", "ttl")
     keys = DynamoKeys(target.dynamodb(), "keys")
     keys.put(KEY_RECORD)
     s3 = target.session().client("s3", endpoint_url=local_aws.endpoint_url)

@@ -7,11 +7,12 @@ import pytest
 from moto import mock_aws
 
 from megallm.errors import InternalError
-from megallm.keys import KeyRecord
+from megallm.keys import KeyRecord, Limits
 from megallm.stores.aws import AwsTarget
 from megallm.stores.keys import DynamoKeys
 
 RECORD = KeyRecord("abcdefgh", "0" * 64, "ci", "basic", created_at=100, expires_at=200)
+LIMITS = Limits(500, 2_000_000, 80)
 AWS = AwsTarget(region="us-east-1", access_key_id="testing", secret_access_key="testing")
 
 
@@ -29,7 +30,8 @@ def store() -> Iterator[DynamoKeys]:
 
 
 @pytest.mark.parametrize(
-    "record", [RECORD, replace(RECORD, expires_at=None), replace(RECORD, revoked_at=150, tier="enterprise")]
+    "record",
+    [RECORD, replace(RECORD, expires_at=None), replace(RECORD, revoked_at=150, tier="enterprise", limits=LIMITS)],
 )
 def test_a_record_comes_back_as_it_was(store: DynamoKeys, record: KeyRecord) -> None:
     """Every field, also those that may be absent."""
@@ -66,6 +68,24 @@ def test_revoking_an_unknown_id_makes_no_record(store: DynamoKeys) -> None:
     assert list(store.list()) == []
 
 
+def test_a_changed_tier_leaves_the_rest_as_it_is(store: DynamoKeys) -> None:
+    """A revocation that came in between stands; delivered twice, the effect is once."""
+    store.put(RECORD)
+    store.revoke("abcdefgh", 150)
+
+    answers = [store.set_tier("abcdefgh", "enterprise", LIMITS) for _ in range(2)]
+    back = store.set_tier("abcdefgh", "pro", None)
+
+    assert answers == [replace(RECORD, revoked_at=150, tier="enterprise", limits=LIMITS)] * 2
+    assert back == store.get("abcdefgh") == replace(RECORD, revoked_at=150, tier="pro")
+
+
+def test_changing_an_unknown_id_makes_no_record(store: DynamoKeys) -> None:
+    """As revoking does not."""
+    assert store.set_tier("nokeyhere", "pro", None) is None
+    assert list(store.list()) == []
+
+
 def test_the_list_has_every_page(store: DynamoKeys) -> None:
     """More than the 1 MB that one Scan returns."""
     records = {replace(RECORD, id=f"{number:08}", name="n" * 250_000) for number in range(6)}
@@ -75,7 +95,7 @@ def test_the_list_has_every_page(store: DynamoKeys) -> None:
     assert set(store.list()) == records
 
 
-@pytest.mark.parametrize("call", ["get", "add", "put", "revoke", "list"])
+@pytest.mark.parametrize("call", ["get", "add", "put", "revoke", "set_tier", "list"])
 def test_a_missing_table_is_our_fault(call: str) -> None:
     """Callers get a 500 that tells nothing of tables' names."""
     with mock_aws():
@@ -85,6 +105,7 @@ def test_a_missing_table_is_our_fault(call: str) -> None:
             "add": lambda: store.add(RECORD),
             "put": lambda: store.put(RECORD),
             "revoke": lambda: store.revoke("abcdefgh", 1),
+            "set_tier": lambda: store.set_tier("abcdefgh", "pro", LIMITS),
             "list": lambda: list(store.list()),
         }
 

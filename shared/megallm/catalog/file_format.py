@@ -1,7 +1,7 @@
 """The catalogue file: its shape in TOML, and how it is read and refused."""
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from importlib import resources
 from pathlib import Path
@@ -12,13 +12,21 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from megallm.catalog.compatibility import TakesTable
 from megallm.catalog.lines import line_of
 from megallm.catalog.models import UNKNOWN_RELEASE, Capability, Catalog, Lifecycle, Model, Prices, Route
-from megallm.catalog.upstreams import IMPLIED, KINDS, TableName, Upstream, Upstreams
+from megallm.catalog.upstreams import IMPLIED, KINDS, Kind, TableName, Upstream, Upstreams
+from megallm.messages.compatibility import Feature, Takes
 
 SHIPPED = {"local": "local.toml", "aws": "aws.toml"}
 
 Name = Annotated[str, Field(min_length=1, max_length=256)]
 Tokens = Annotated[int, Field(gt=0)]
 Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+# Tells the first of a route's features that a provider of this kind cannot read, and why: only providers know theirs.
+FeatureCheck = Callable[[Kind, Mapping[str, Feature]], tuple[str, str] | None]
+
+
+def _unchecked(kind: Kind, features: Mapping[str, Feature]) -> None:
+    """For who makes no providers."""
 
 
 class BrokenCatalog(Exception):
@@ -69,7 +77,7 @@ class _File(_Table):
     models: tuple[_Entry, ...] = Field(min_length=1)
 
 
-def load(name_or_path: str) -> Catalog:
+def load(name_or_path: str, fault_in: FeatureCheck = _unchecked) -> Catalog:
     """A shipped catalogue by name, or a TOML file. Raises BrokenCatalog."""
     shipped = SHIPPED.get(name_or_path)
     try:
@@ -81,20 +89,21 @@ def load(name_or_path: str) -> Catalog:
         raise BrokenCatalog(f"{name_or_path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise BrokenCatalog(f"{name_or_path}: it is not text in UTF-8") from error
-    return parse(text, source=shipped or name_or_path)
+    return parse(text, source=shipped or name_or_path, fault_in=fault_in)
 
 
-def parse(text: str, *, source: str) -> Catalog:
+def parse(text: str, *, source: str, fault_in: FeatureCheck = _unchecked) -> Catalog:
     """The catalogue in the text of a TOML file. Raises BrokenCatalog."""
-    return _Reader(text, source).read()
+    return _Reader(text, source, fault_in).read()
 
 
 class _Reader:
     """Reads one text; knows it, so that what it refuses has a line."""
 
-    def __init__(self, text: str, source: str) -> None:
+    def __init__(self, text: str, source: str, fault_in: FeatureCheck) -> None:
         self._text = text
         self._source = source
+        self._fault_in = fault_in
         self._seen: set[str] = set()
 
     def read(self) -> Catalog:
@@ -143,7 +152,22 @@ class _Reader:
                 f"there is no provider {route.provider!r}: give it a table [providers.{route.provider}] "
                 f"with its kind, or name one of {', '.join(KINDS)}",
             )
-        return Route(route.provider, route.model, upstream.takes_with(route.table, route.takes))
+        takes = upstream.takes_with(route.table, route.takes)
+        self._check_features(route, upstream, takes, where)
+        return Route(route.provider, route.model, takes)
+
+    def _check_features(self, route: _Route, upstream: Upstream, takes: Takes, where: Sequence[str | int]) -> None:
+        """Said of the place that states the feature: the route, the provider, else the table that one of them names."""
+        fault = self._fault_in(upstream.kind, takes.features)
+        if fault is None:
+            return
+        feature, reason = fault
+        if route.takes is not None and feature in route.takes.features:
+            self._refuse((*where, "takes", "features", feature), reason)
+        if feature in upstream.takes.features:
+            self._refuse(("providers", route.provider, "takes", "features", feature), reason)
+        owner = where if route.table is not None else ("providers", route.provider)
+        self._refuse((*owner, "table"), f"its feature {feature}: {reason}")
 
     def _refuse(self, path: Sequence[str | int], reason: str) -> NoReturn:
         line = line_of(self._text, path)

@@ -13,6 +13,8 @@ _TABLES: Mapping[Kind, tuple[str, ...]] = {
     "embedded": (),
 }
 
+_TYPES: Mapping[type[Feature], str] = {bool: "true or false", int: "a whole number", str: "a text"}
+
 
 def fault_in(kind: Kind, features: Mapping[str, Feature]) -> tuple[str, str] | None:
     """The first feature that this kind of provider cannot read, and why; None where it can read them all."""
@@ -26,5 +28,5 @@ def fault_in(kind: Kind, features: Mapping[str, Feature]) -> tuple[str, str] | N
         if name not in known:
             return name, f"a provider of the kind {kind} reads no such feature"
         if type(value) is not type(known[name]):
-            return name, f"it must be a value like {known[name]!r}"
+            return name, f"it must be {_TYPES[type(known[name])]}"
     return None

@@ -19,3 +19,6 @@ class Unlimited:
     async def admit(self, caller: Caller, estimated_input_tokens: int) -> _Admitted:
         """Always."""
         return _Admitted()
+
+    async def aclose(self) -> None:
+        """Nothing is open."""

@@ -121,7 +121,7 @@ def _prepare(
     settings = Settings.from_environ(environ)
     given["signing_secret"] = settings.signing_secret or f"env:{_SIGNING_VARIABLE}"
     settings = settings.model_copy(update=given)
-    resources = local_aws.create_resources(keys_table=settings.keys_table)
+    resources = local_aws.create_resources(keys_table=settings.keys_table, limits_table=settings.limits_table)
     target = local_target(local_aws.endpoint_url)
     _store_key(target, settings.keys_table, api_key)
     gateway = in_background(lambda: gateway_of(settings, target))

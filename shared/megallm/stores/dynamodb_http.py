@@ -20,7 +20,7 @@ from megallm.stores.signing import Signer
 from megallm.telemetry import log
 
 if TYPE_CHECKING:
-    from botocore.credentials import Credentials
+    from botocore.credentials import Credentials, ReadOnlyCredentials
 
 _PROTOCOL = "DynamoDB_20120810"
 _CONDITION_FAILED = "ConditionalCheckFailedException"
@@ -128,7 +128,7 @@ class DynamoHttp:
             self._clock.observe(date, sent, self._clock())
         return response.status, text
 
-    async def _frozen_credentials(self) -> Any:  # Any: botocore's named tuple has no public name
+    async def _frozen_credentials(self) -> "ReadOnlyCredentials":
         if self._credentials is None:
             self._credentials = await asyncio.to_thread(self._find_credentials)
             if self._credentials is None:

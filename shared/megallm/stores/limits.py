@@ -21,11 +21,14 @@ from megallm.limits.told import rates, refusal, too_fast, whole_seconds
 from megallm.limits.waiting import wait_of
 from megallm.messages.events import Usage
 from megallm.operations.settle import settle_to_the_end
+from megallm.stores.gates import Gates
 from megallm.stores.limits_admission import Admission
 from megallm.stores.limits_table import Conflict, NoAnswer, Table, TooFast
 
 _PLACE_TRIES = 3
 _TRIES = 8  # one is the rule, two where somebody else was faster, more only where many begin at one moment
+# Of one process for one item. It does not take more, and whoever waits learns from those before, without a call.
+_AT_ONCE = 8
 _SHARDS_LOOKED_AT = 8
 _SHARDS_ASKED = 3
 _LEASE_BYTES = 6
@@ -63,6 +66,7 @@ class DynamoLimiter:
         self._new_lease = new_lease
         self._renew_seconds = renew_seconds
         self._memory = Memory()
+        self._gates = Gates(_AT_ONCE)
         self._cleaning: set[asyncio.Task[None]] = set()
 
     async def admit(self, caller: Caller, estimated_input_tokens: int) -> Admission:
@@ -89,20 +93,24 @@ class DynamoLimiter:
         unknown: list[_Request] = []
         for shard in self._some(shards(caller.key_id, whole)):
             request = _Request(tokens, whole, shard, self._memory.view(shard.item_id))
-            refused = request.view.refusal(tokens, now)
+            refused = request.view.refusal(shard.limits, tokens, now)
             if refused is None:
                 unknown.append(request)
             else:
                 known.append((refused, request))
-        last: tuple[Refused, _Request] | None = None
+        asked: list[_Request] = []
         for request in unknown[:_SHARDS_ASKED]:
-            outcome = await self._ask(request)
-            if isinstance(outcome, Admission):
-                return outcome
-            known.append((outcome, request))
-            last = known[-1]
+            async with self._gates.through(request.shard.item_id) as waited:
+                refused = request.view.refusal(request.shard.limits, tokens, self._clock()) if waited else None
+                if refused is None:
+                    asked.append(request)
+                    outcome = await self._ask(request)
+                    if isinstance(outcome, Admission):
+                        return outcome
+                    refused = outcome
+                known.append((refused, request))
         refused, request = min(known, key=lambda found: found[0].until)
-        moment = await self._place(refused, request, shared=(refused, request) == last)
+        moment = await self._place(refused, request, shared=request in asked)
         raise self._refusal(refused, request, moment)
 
     def _some(self, parts: tuple[Shard, ...]) -> list[Shard] | tuple[Shard, ...]:
@@ -115,15 +123,17 @@ class DynamoLimiter:
         view, lease, now = request.view, self._new_lease(), self._clock()
         if view.is_too_fast(now):
             raise self._too_fast(request)
+        before = view.state
         seen, guess = view.hopeful(now)
         decision = decide(seen, request.shard.limits, now=now, tokens=request.tokens, lease=lease, guess=guess)
         for tries in range(_TRIES):
             if isinstance(decision, Refused):
-                view.refuse(decision, request.tokens, now)
+                # Only what the table has just shown refuses: what was remembered has been hoped away.
+                view.refuse(decision, request.shard.limits, request.tokens, now)
                 return decision
             found = await self._write(request, decision)
             if tries == 0:
-                view.learn(seen, decision, found, now)
+                view.learn(before, decision, found, now)
             if found is None:
                 return self._admitted(request, lease)
             now = self._clock()

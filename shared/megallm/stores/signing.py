@@ -9,20 +9,10 @@ import hashlib
 import hmac
 import time
 from collections.abc import Mapping
-from typing import Protocol
+from typing import TYPE_CHECKING
 
-
-class Credentials(Protocol):
-    """As botocore gives them, frozen."""
-
-    @property
-    def access_key(self) -> str: ...
-
-    @property
-    def secret_key(self) -> str: ...
-
-    @property
-    def token(self) -> str | None: ...
+if TYPE_CHECKING:
+    from botocore.credentials import ReadOnlyCredentials
 
 
 class Signer:
@@ -35,7 +25,9 @@ class Signer:
         self._made_for: tuple[str, str] = ("", "")
         self._key = b""
 
-    def sign(self, headers: Mapping[str, str], body: bytes, credentials: Credentials, at: float) -> dict[str, str]:
+    def sign(
+        self, headers: Mapping[str, str], body: bytes, credentials: "ReadOnlyCredentials", at: float
+    ) -> dict[str, str]:
         """All headers of the request. *headers* have names in lower case, *at* is in seconds since 1970."""
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(at))
         day = stamp[:8]
@@ -48,7 +40,7 @@ class Signer:
         canonical = f"POST\n/\n\n{lines}\n{list_of_names}\n{hashlib.sha256(body).hexdigest()}"
         scope = f"{day}/{self._region}/{self._service}/aws4_request"
         text = f"AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
-        signature = hmac.new(self._key_of(day, credentials.secret_key), text.encode(), "sha256").hexdigest()
+        signature = hmac.new(self._key_of(day, credentials.secret_key or ""), text.encode(), "sha256").hexdigest()
         signed["authorization"] = (
             f"AWS4-HMAC-SHA256 Credential={credentials.access_key}/{scope}, "
             f"SignedHeaders={list_of_names}, Signature={signature}"

@@ -138,14 +138,17 @@ def test_system_turns_in_front_join_the_system_prompt(system: dict[str, object],
 
 
 def test_later_system_turns_keep_their_place() -> None:
-    """At the end of the user's next turn, behind results of tools; else as a turn of his (C06)."""
+    """Before the user's next words, behind results of tools; else as a turn of his (C06)."""
     call = {"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": "n", "input": {}}]}
-    result = {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "t", "content": "4"}]}
+    given = {"type": "tool_result", "tool_use_id": "t", "content": "4"}
+    result = {"role": "user", "content": [given, {"type": "text", "text": "So?"}]}
+    parts = {"role": "user", "content": [{"type": "text", "text": "Hi"}]}
     answer = {"role": "assistant", "content": "4"}
     blocks = {"role": "system", "content": [{"type": "text", "text": "Be"}, {"type": "text", "text": "kind."}]}
 
     payload, told = adapted(
-        {"system_turns": False}, messages=[USER, call, SYSTEM, result, SYSTEM, answer, SYSTEM, blocks, USER, SYSTEM]
+        {"system_turns": False},
+        messages=[USER, call, SYSTEM, result, SYSTEM, answer, SYSTEM, blocks, USER, SYSTEM, parts, SYSTEM],
     )
 
     kind = {"type": "text", "text": "<system>\nBe\nkind.\n</system>"}
@@ -153,27 +156,61 @@ def test_later_system_turns_keep_their_place() -> None:
     assert payload["messages"] == [
         USER,
         call,
-        {"role": "user", "content": [*result["content"], TOLD]},
+        {"role": "user", "content": [given, TOLD, {"type": "text", "text": "So?"}]},
         turn,
         answer,
-        {"role": "user", "content": [{"type": "text", "text": "Hi"}, TOLD, kind]},
+        {"role": "user", "content": [TOLD, kind, {"type": "text", "text": "Hi"}]},
+        {"role": "user", "content": [TOLD, {"type": "text", "text": "Hi"}]},
         turn,
     ]
-    assert told == [(f"messages.{at}", "user turn") for at in (2, 4, 6, 7, 9)]
+    assert told == [(f"messages.{at}", "user turn") for at in (2, 4, 6, 7, 9, 11)]
 
 
-def test_a_system_turn_of_anything_but_text_is_refused_by_name() -> None:
-    """A system prompt has no room for an image."""
-    image = {"type": "image", "source": {"type": "url", "url": "https://example.com/a.png"}}
-    blocks = [{"type": "text", "text": "Look:"}, image]
+IMAGE = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AA=="}}
+LOOK = {"role": "system", "content": [IMAGE, {"type": "text", "text": "Look:"}]}
+SHOWN = [{"type": "text", "text": "<system>\nLook:\n</system>"}, IMAGE]
 
-    with pytest.raises(InvalidRequest) as caught:
-        adapted({"system_turns": False}, messages=[USER, {"role": "system", "content": blocks}])
 
-    assert caught.value.param == "messages.1.content.1"
+@pytest.mark.parametrize("before", [[], [USER]])
+def test_a_system_turn_that_shows_something_is_the_users_even_in_front(before: list[object]) -> None:
+    """A system prompt has no room for an image; only what is in front of it is one."""
+    payload, told = adapted({"system_turns": False}, messages=[SYSTEM, *before, LOOK, USER])
+
+    at = len(before) + 1
+    assert (payload["system"], payload["messages"]) == (
+        [{"type": "text", "text": "Be brief."}],
+        [*before, {"role": "user", "content": [*SHOWN, {"type": "text", "text": "Hi"}]}],
+    )
+    assert told == [(f"messages.{at}", "user turn")]
+
+
+def test_what_the_table_drops_does_not_come_back_with_a_system_turn() -> None:
+    """Nor with the system prompt; the words stay."""
+    takes = table(features={"system_turns": False}, blocks={"image": "drop", "news": "drop"})
+    prompt = {"role": "system", "content": [{"type": "text", "text": "Be brief."}]}
+
+    got = body_of(request(messages=[prompt, LOOK, USER]), takes=takes)
+
+    payload = from_json(got.body)
+    assert (payload["system"], payload["messages"]) == (
+        prompt["content"],
+        [{"role": "user", "content": [SHOWN[0], {"type": "text", "text": "Hi"}]}],
+    )
+    assert changes(got) == [("messages.1.content.0", "dropped"), ("messages.1", "user turn")]
 
 
 def test_a_conversation_without_system_turns_stays() -> None:
     """With a system prompt or without."""
     assert untouched({"system_turns": False})
     assert untouched({"system_turns": False}, system=[{"type": "text", "text": "Be kind."}])
+
+
+@pytest.mark.parametrize(
+    "messages", [[SYSTEM], [{"role": "assistant", "content": " "}], [SYSTEM, {"role": "assistant", "content": " "}]]
+)
+def test_a_conversation_of_which_nothing_stays_is_refused(messages: list[object]) -> None:
+    """By name; the upstream would know no better words."""
+    with pytest.raises(InvalidRequest) as caught:
+        adapted({"system_turns": False, "prefill_space": False}, messages=messages)
+
+    assert caught.value.param == "messages"

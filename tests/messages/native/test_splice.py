@@ -3,11 +3,12 @@
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic_core import from_json
 
-from megallm.messages.native.splice import find, splice
+from megallm.messages.native.splice import find, in_front_of, splice
 
 ODD = ' {"a" :1.0,\n"b":[1e2, {"c":"\\u00e9\\/"} , 123456789012345678901234567890],"n":null , "e":{ }}\n'
 
@@ -121,3 +122,17 @@ def test_what_is_found_may_lie_deep() -> None:
 def test_the_odd_text_is_json() -> None:
     """The tests above mean something."""
     assert from_json(ODD)["b"][1] == {"c": "é/"}
+
+
+@pytest.mark.parametrize(
+    ("edits", "expected"),
+    [
+        ({in_front_of(0): "7,8"}, "[7,8, 1 ,2]"),
+        ({in_front_of(1): "7", 1: "9"}, "[ 1 ,7,9]"),
+        ({in_front_of(1): "7", 0: None, 1: None}, "[7]"),
+        ({in_front_of(2): "7"}, "[ 1 ,2,7]"),
+    ],
+)
+def test_elements_are_put_in_front_of_others(edits: dict[int, str | None], expected: str) -> None:
+    """Whatever becomes of those."""
+    assert spliced('{"a":[ 1 ,2]}', {"a": edits}) == f'{{"a":{expected}}}'

@@ -18,6 +18,7 @@ PROFILE = re.compile(r"(global|us)\.anthropic\.claude-[a-z0-9-]+(-v\d+(:\d+)?)?"
 FEATURES = {
     "api": "invoke",
     "prefill": True,
+    "prefill_space": False,
     "system_turns": True,
     "forced_tools": True,
     "temperature_or_top_p": True,

@@ -6,9 +6,10 @@ from pydantic_core import from_json
 from megallm.catalog.compatibility import shipped
 from megallm.errors import InvalidRequest
 from megallm.messages.calls import Adaptation, Call
+from megallm.messages.native.capabilities import GO_ON
 from megallm.messages.requests import MessagesRequest
-from megallm.providers.bedrock.invoke.wire import InvokeWire, count_body, invoke_body
-from megallm.providers.bedrock.prefills import GO_ON
+from megallm.providers.bedrock.invoke.wire import InvokeWire, count_body, invoke_body, repair_body
+from megallm.providers.judging import Fault
 
 from .asking import CALL_TURNS, SIGNER, WEATHER, call_of, counted
 
@@ -171,8 +172,40 @@ def test_a_schema_is_told_in_words_to_a_model_that_is_not_held_to_it(fields: dic
 
     assert body["output_config"] == {"effort": "low"}
     assert body["system"][0] == {"type": "text", "text": "Be brief."}  # type: ignore[index]  # a list
-    assert body["system"][1]["text"].endswith('this JSON schema:\n{"type":"object"}')  # type: ignore[index]  # a list
+    assert body["system"][1]["text"].endswith('this JSON Schema:\n{"type":"object"}')  # type: ignore[index]  # a list
     assert adaptations == (Adaptation("output_config.format", "by instruction"),)
+
+
+def test_a_schema_that_is_only_told_has_to_be_one() -> None:
+    """Since the reply is judged by it; and no reply that goes on from words of the caller's could follow it."""
+    told = {"output_config": {"format": FORMAT}}
+
+    assert invoke_body(claude(**told)).format is not None
+    assert [
+        invoke_body(claude(**told, takes={"fields": {"output_config.format": rule}})).format
+        for rule in ("pass", "drop")
+    ] == [None, None]
+    with pytest.raises(InvalidRequest) as none:
+        sent(output_format={"type": "json_schema", "schema": {"type": "text"}})
+    with pytest.raises(InvalidRequest) as prefilled:
+        sent(PREFILL, **told)
+    assert (none.value.param, prefilled.value.param) == ("output_config.format.schema", "output_config.format")
+
+
+def test_the_body_that_asks_again_has_the_reply_and_its_fault() -> None:
+    """Behind what was asked, byte for byte; a reply without words is not shown."""
+    body = b'{"top_p": 1.0, "messages": [{"role":"user","content":"\\u0048i"}],"anthropic_version":"v"}'
+    shown, not_shown = (
+        b'{"role":"assistant","content":"{"},',
+        b"",
+    )
+
+    for text, reply in (("{", shown), (" \n", not_shown)):
+        assert repair_body(body, Fault(text, "No.")) == (
+            b'{"top_p": 1.0, "messages": [{"role":"user","content":"\\u0048i"},'
+            + reply
+            + b'{"role":"user","content":"No."}],"anthropic_version":"v"}'
+        )
 
 
 def test_a_model_that_is_held_to_a_schema_gets_it_in_its_newer_spelling() -> None:
@@ -273,7 +306,7 @@ def test_a_prefill_is_asked_for_in_words_where_the_model_takes_none() -> None:
 @pytest.mark.parametrize(
     ("content", "trimmed"),
     [
-        ("The answer is ", [{"type": "text", "text": "The answer is"}]),
+        ("The answer is ", "The answer is"),
         ([{"type": "text", "text": "A"}, {"type": "text", "text": " \n"}], [{"type": "text", "text": "A"}]),
     ],
 )

@@ -566,7 +566,21 @@ def test_images_by_url_are_refused_where_they_are_not_fetched(make: Callable[...
             return caught.value.param
 
     assert asyncio.run(act(None, "https://a.invalid/1")) == "messages.0.content.0.source"
-    assert asyncio.run(act(OneImage(), "https://a.invalid/gone")) == "url"
+    assert asyncio.run(act(OneImage(), "https://a.invalid/gone")) == "messages.0.content.0.source"
+
+
+@pytest.mark.parametrize("make", [claude, call_of])
+def test_too_many_images_by_url_are_refused_before_any_is_fetched(make: Callable[..., Call[MessagesRequest]]) -> None:
+    """By the path of the first that is too many."""
+    images = OneImage()
+
+    async def act() -> str | None:
+        async with bedrock(answering, images=images) as (_, provider):
+            with pytest.raises(InvalidRequest, match="more than 20 images by URL") as caught:
+                await provider.prepare(make([by_url(f"https://a.invalid/{number}") for number in range(22)]))
+            return caught.value.param
+
+    assert (asyncio.run(act()), list(images.fetched)) == ("messages.0.content.20.source", [])
 
 
 def test_a_request_that_only_speaks_of_urls_stays_as_it_is() -> None:

@@ -95,3 +95,18 @@ def test_an_image_by_url_is_refused_where_nobody_fetches() -> None:
         translated(call, images=fetched(call, None))
 
     assert caught.value.param == "messages.0.content.0"
+
+
+def test_too_many_images_by_url_are_refused_before_any_is_fetched() -> None:
+    """Twenty different ones pass, whatever their number."""
+    blocks = [
+        {"type": "image", "source": {"type": "url", "url": f"https://a.invalid/{number % 20}"}} for number in range(40)
+    ]
+    gallery = Gallery()
+
+    assert len(fetched(call_of([user(*blocks)], table="vllm"), gallery)) == 20
+    gallery.asked.clear()
+    with pytest.raises(InvalidRequest, match="more than 20 images by URL") as caught:
+        fetched(call_of([user(BY_URL, *blocks)], table="vllm"), gallery)
+
+    assert (caught.value.param, gallery.asked) == ("messages.0.content.20", [])

@@ -30,6 +30,7 @@ def test_nothing_is_supposed_of_an_unknown_server() -> None:
         ({"max_stop_sequences": -1}, "features.max_stop_sequences: Input should be greater than or equal to 0"),
         ({"max_stop_sequences": True}, "features.max_stop_sequences: Input should be a valid integer"),
         ({"efforts": "low huge"}, "features.efforts: Value error, known are none minimal low"),
+        ({"efforts": " "}, "features.efforts: Value error, known are none minimal low"),
         ({"budget_efforts": ""}, "features.budget_efforts: Value error, it must read like"),
         ({"budget_efforts": "low:4096"}, "features.budget_efforts: Value error, it must read like"),
         ({"budget_efforts": "low medium"}, "features.budget_efforts: Value error, it must read like"),

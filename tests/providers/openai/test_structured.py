@@ -3,11 +3,9 @@
 import pytest
 
 from megallm.errors import InvalidRequest
-from megallm.messages.events import Reply, Usage
-from megallm.messages.fold import fold
-from megallm.providers.openai.structured import bare, repair_of
-from megallm.providers.openai.structured_schema import BadSchema, Schema, is_strict
-from megallm.providers.openai.structured_stream import events_of
+from megallm.providers.judging import Fault
+from megallm.providers.openai.structured import repair_of
+from megallm.providers.openai.structured_schema import is_strict
 
 from .asking import CITY, FORMAT, dropped, wire_of
 
@@ -77,17 +75,6 @@ def test_the_older_name_of_the_format_means_the_same() -> None:
     assert wire.body["response_format"] == response_format(CITY, strict=True)
 
 
-def test_enumerations_without_a_type_are_schemas() -> None:
-    """C45."""
-    schema = Schema({"enum": ["a", 1]})
-
-    assert [schema.fault('"a"'), schema.fault("1"), schema.fault("2")] == [
-        None,
-        None,
-        'the value: 2 is not one of "a" or 1',
-    ]
-
-
 @pytest.mark.parametrize(
     ("schema", "message"),
     [
@@ -116,66 +103,14 @@ def test_a_format_and_a_prefill_exclude_each_other() -> None:
     assert caught.value.param == "output_config.format"
 
 
-@pytest.mark.parametrize(
-    ("text", "fault"),
-    [
-        ('{"city": "Paris"}', None),
-        ('{"city": 7}', "['city']: 7 is not of type \"string\""),
-        ("{}", 'the value: "city" is a required property'),
-        ('{"city": "Pa', "it is not valid JSON: EOF while parsing a string at line 1 column 12"),
-        ("Paris", "it is not valid JSON: expected value at line 1 column 1"),
-    ],
-)
-def test_a_fault_says_where_and_what(text: str, fault: str | None) -> None:
-    """For the model that is asked once more."""
-    assert Schema(CITY).fault(text) == fault
-
-
-def test_a_hostile_pattern_costs_nothing() -> None:
-    """A caller writes the schema and may have the model write the text."""
-    schema = Schema({"type": "string", "pattern": "^(?=(a+)+$)b"})
-
-    assert schema.fault(f'"{"a" * 5000}!"') is not None
-
-
-def test_a_schema_that_is_nested_absurdly_is_no_schema() -> None:
-    """And no crash."""
-    schema: dict[str, object] = {}
-    for _ in range(400):
-        schema = {"items": schema}
-
-    with pytest.raises(BadSchema):
-        Schema(schema)
-
-
-@pytest.mark.parametrize(
-    ("text", "inner"),
-    [
-        (' {"a": 1}\n', '{"a": 1}'),
-        ('```json\n{"a": 1}\n```', '{"a": 1}'),
-        ('\n```\n{"a": 1}```  ', '{"a": 1}'),
-        ('```{"a": 1}```', '```{"a": 1}```'),
-        ("```json\n{", "```json\n{"),
-        ("Sure: {}", "Sure: {}"),
-    ],
-)
-def test_json_comes_out_of_its_fence(text: str, inner: str) -> None:
-    """Models put one around it whatever they are told."""
-    assert bare(text) == inner
-
-
 def test_the_repair_shows_the_reply_and_what_is_wrong() -> None:
     """One more turn of each side."""
     asked: list[dict[str, object]] = [{"role": "user", "content": "a"}]
 
-    assert repair_of(asked, "Paris", "it is not valid JSON") == [
+    assert repair_of(asked, Fault("Paris", "No.")) == [
         *asked,
         {"role": "assistant", "content": "Paris"},
-        {
-            "role": "user",
-            "content": "This does not follow the JSON Schema: it is not valid JSON\n"
-            "Answer again: the right JSON and nothing else.",
-        },
+        {"role": "user", "content": "No."},
     ]
 
 
@@ -225,20 +160,3 @@ def test_schemas_that_openais_strict_mode_takes(schema: dict[str, object]) -> No
 def test_schemas_that_it_does_not_take(schema: dict[str, object]) -> None:
     """Anything else is sent as a hint, and the reply is judged."""
     assert not is_strict(schema)
-
-
-def test_the_events_of_a_whole_reply_fold_to_it() -> None:
-    """C31: every kind of block."""
-    reply = Reply(
-        (
-            {"type": "thinking", "thinking": "hm", "signature": "s"},
-            {"type": "text", "text": "a"},
-            {"type": "tool_use", "id": "t", "name": "f", "input": {"x": [1]}},
-        ),
-        "tool_use",
-        Usage(input_tokens=3, output_tokens=4, cache_read_input_tokens=1, thinking_tokens=2),
-    )
-    refusal = Reply((), "refusal", Usage(), stop_details={"type": "refusal"})
-
-    assert fold(events_of(reply)) == reply
-    assert fold(events_of(refusal)) == refusal

@@ -21,7 +21,15 @@ def test_who_says_nothing_gets_what_the_model_does_by_itself(table: str) -> None
     """The same goes for who leaves it to the model."""
     assert about_thinking(table=table) == ({}, [])
     assert about_thinking(table=table, thinking={"type": "adaptive"}) == ({}, [])
-    assert about_thinking(table=table, thinking={"type": "between_tools"}) == ({}, [])
+
+
+@pytest.mark.parametrize("table", ["openai", "vllm", "ollama", "deepseek"])
+def test_a_kind_of_thinking_that_no_server_knows_is_named(table: str) -> None:
+    """C04: the model does what it does by itself, which is not what was asked for."""
+    for kind in ("between_tools", "of_tomorrow"):
+        asked = {"type": kind, "budget_tokens": 5000, "display": "omitted"}
+
+        assert about_thinking(table=table, thinking=asked) == ({}, [("thinking", "dropped")])
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """Images by URL as bytes in the request, for Bedrock takes only those; fetched where the operator allows it."""
 
-import asyncio
 from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,7 +10,7 @@ from pydantic_core import from_json, to_json
 from megallm.errors import InvalidRequest
 from megallm.messages.calls import Call
 from megallm.messages.requests import TokenCountRequest, parse
-from megallm.providers.images import ImageSource
+from megallm.providers.images import ImageSource, fetch_all
 
 RequestT = TypeVar("RequestT", bound=TokenCountRequest)
 
@@ -33,9 +32,13 @@ async def with_images(call: Call[RequestT], images: ImageSource | None) -> Call[
     if images is None:
         path = f"{found[0][0]}.source"
         raise InvalidRequest(f"{path}: images by URL are not fetched here; send their bytes", param=path)
-    fetched = await _fetched({block["source"]["url"] for _, block in found}, images)
+    paths: dict[str, str] = {}
+    for path, block in found:
+        paths.setdefault(block["source"]["url"], f"{path}.source")
+    fetched = await fetch_all(paths, images)
+    sources = {url: _source(kind, image) for url, (kind, image) in fetched.items()}
     for _, block in found:
-        block["source"] = fetched[block["source"]["url"]]
+        block["source"] = sources[block["source"]["url"]]
     body = to_json(payload)
     return replace(call, body=body, request=parse(body, type(call.request)))
 
@@ -55,14 +58,5 @@ def _by_url(value: object, path: str) -> Iterator[tuple[str, Block]]:
             return
 
 
-async def _fetched(urls: set[str], images: ImageSource) -> dict[str, Block]:
-    tasks = {url: asyncio.ensure_future(images.fetch(url)) for url in urls}
-    try:
-        answers = await asyncio.gather(*tasks.values())
-    finally:
-        for task in tasks.values():
-            task.cancel()
-    return {
-        url: {"type": "base64", "media_type": kind, "data": b64encode(image).decode()}
-        for url, (kind, image) in zip(tasks, answers, strict=True)
-    }
+def _source(kind: str, image: bytes) -> Block:
+    return {"type": "base64", "media_type": kind, "data": b64encode(image).decode()}

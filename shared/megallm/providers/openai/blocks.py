@@ -81,6 +81,7 @@ def _image(translation: Translation, block: ImageBlock, path: str) -> list[Part]
     rule = translation.block(f"image.{source.type}", path)
     if rule is None:
         return []
+    translation.lost(source.model_extra, f"{path}.source")
     match source:
         case Base64Source():
             return [_shown(translation, f"data:{source.media_type};base64,{source.data}")]
@@ -110,9 +111,12 @@ def _document(translation: Translation, block: DocumentBlock, path: str) -> list
     source = block.source
     if translation.block(f"document.{source.type}", path) is None:
         return []
+    translation.lost(source.model_extra, f"{path}.source")
     head = "".join(f"{line}\n" for line in (block.title, block.context) if line)
     match source:
         case PlainTextSource():
+            if source.media_type != "text/plain":
+                translation.changed(f"{path}.source.media_type")
             return [text_part(f"<document>\n{head}{source.data}\n</document>")]
         case ContentSource():
             return _document_of_blocks(translation, source, head, path)
@@ -145,5 +149,7 @@ def _file(translation: Translation, source: Base64Source, name: str) -> Part:
 def _search_result(translation: Translation, block: SearchResultBlock, path: str) -> list[Part]:
     if translation.block("search_result", path) is None:
         return []
+    for position, part in enumerate(block.content):
+        translation.lost(part.model_extra, f"{path}.content.{position}")
     text = "\n".join(part.text for part in block.content)
     return [text_part(f"[search result: {block.title} ({block.source})]\n{text}")]

@@ -11,6 +11,7 @@ from megallm.providers.http import Http, OpenAnswer
 from megallm.providers.secrets import ApiKey
 
 _MODEL = "{model}"
+_HIDDEN = "***"
 _UNKNOWN_KEY = 401
 _NO_KEY = frozenset({_UNKNOWN_KEY, 403})
 
@@ -42,10 +43,16 @@ class ChatClient:
         self._api_key = api_key
         self._known: set[str] = set()  # keys that were sent
 
+    def redact(self, text: str) -> str:
+        """A text of the server without our keys, should it repeat one."""
+        for key in self._known:
+            text = text.replace(key, _HIDDEN)
+        return text
+
     def without_key(self, body: bytes) -> bytes:
         """An answer without our keys, should the server repeat one."""
         for key in self._known:
-            body = body.replace(key.encode(), b"***")
+            body = body.replace(key.encode(), _HIDDEN.encode())
         return body
 
     def complete(

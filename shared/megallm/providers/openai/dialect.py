@@ -15,7 +15,7 @@ EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
 
 def _known_efforts(text: str) -> str:
-    if not set(text.split()) <= set(EFFORTS):
+    if not set(text.split() or [text] * bool(text)) <= set(EFFORTS):
         raise ValueError(f"known are {' '.join(EFFORTS)}")
     return text
 
@@ -94,5 +94,19 @@ def dialect_of(features: Mapping[str, Feature]) -> Dialect:
     try:
         return Dialect.model_validate(features)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        raise ValueError(f"features.{first['loc'][0]}: {first['msg']}") from None
+        feature, reason = _first_fault(error)
+        raise ValueError(f"features.{feature}: {reason}") from None
+
+
+def fault_in(features: Mapping[str, Feature]) -> tuple[str, str] | None:
+    """The first feature that this provider cannot read, and why; None where it can read them all."""
+    try:
+        Dialect.model_validate(features)
+    except ValidationError as error:
+        return _first_fault(error)
+    return None
+
+
+def _first_fault(error: ValidationError) -> tuple[str, str]:
+    first = error.errors(include_url=False, include_input=False)[0]
+    return str(first["loc"][0]), first["msg"]

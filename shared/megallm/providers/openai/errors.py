@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from megallm.errors import GatewayError, InvalidRequest, UpstreamMisconfigured
-from megallm.providers.openai.errors_body import Said, read_error
+from megallm.providers.openai.errors_body import Redact, Said, read_error
 from megallm.providers.openai.errors_overflow import Sizes, overflow
 from megallm.providers.refusals import refusal
 
@@ -34,6 +34,8 @@ _BILLING_CODES = frozenset({"insufficient_quota", "billing_hard_limit_reached"})
 _KEY_TEXT = re.compile(r"\bAPI[ _-]?key\b", re.IGNORECASE)
 # llama.cpp: a server error, though it is the request that cannot be honoured.
 _CANNOT_TEXT = re.compile(r"(?:image|audio) input is not supported", re.IGNORECASE)
+# Of a 413; no other message that comes this far is told.
+_TOO_LARGE = "The request is too large for the model's provider"
 
 # Fields of a chat-completions request and where they come from.
 _PARAMS: Mapping[str, str] = {
@@ -54,9 +56,11 @@ _PARAMS: Mapping[str, str] = {
 }
 
 
-def refused(status: int, headers: Mapping[str, str], body: bytes, sizes: Sizes) -> GatewayError | Filtered:
-    """The error for a response that is none, or that the content filter spoke."""
-    return meaning(status, headers, read_error(body), sizes)
+def refused(
+    status: int, headers: Mapping[str, str], body: bytes, sizes: Sizes, redact: Redact = str
+) -> GatewayError | Filtered:
+    """The error for a response that is none, or that the content filter spoke. *redact* takes our keys out of it."""
+    return meaning(status, headers, read_error(body, redact), sizes)
 
 
 def meaning(status: int, headers: Mapping[str, str], said: Said, sizes: Sizes) -> GatewayError | Filtered:
@@ -75,13 +79,7 @@ def meaning(status: int, headers: Mapping[str, str], said: Said, sizes: Sizes) -
         param = _param(said.param)
         text = said.message or "no reason given"
         return refusal(status, f"The model's provider refuses the request: {text}", headers=headers, param=param)
-    return refusal(status, said.message or _DEFAULTS.get(status, ""), headers=headers)
-
-
-_DEFAULTS: Mapping[int, str] = {
-    413: "The request is too large for the model's provider",
-    429: "The model's provider limits the rate of requests",
-}
+    return refusal(status, said.message or _TOO_LARGE, headers=headers)
 
 
 def _is_filter(said: Said) -> bool:

@@ -1,6 +1,6 @@
 """What the error bodies of chat-completions servers say, whatever their shape."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from pydantic_core import from_json
@@ -30,7 +30,10 @@ class Said:
     context_tokens: int | None = None
 
 
-def read_error(body: bytes) -> Said:
+Redact = Callable[[str], str]
+
+
+def read_error(body: bytes, redact: Redact = str) -> Said:
     """Nothing where the body is no JSON: a proxy's HTML page is not for the caller.
 
     ``{"error": {"message", "type", "param", "code"}}`` is OpenAI's shape and, with small changes, everyone's. Older
@@ -41,29 +44,29 @@ def read_error(body: bytes) -> Said:
         value = from_json(body)
     except ValueError:
         return Said()
-    return said_in(value)
+    return said_in(value, redact)
 
 
-def said_in(value: object) -> Said:
-    """The same of a body that was parsed."""
+def said_in(value: object, redact: Redact = str) -> Said:
+    """The same of a body that was parsed. *redact* takes out what is ours of all that a caller may be told."""
     if isinstance(value, list) and value:
         value = value[0]
     if not isinstance(value, Mapping):
         return Said()
     error = value.get("error", value)
     if isinstance(error, str):
-        return Said(_clean(error))
+        return Said(_clean(redact(error)))
     if not isinstance(error, Mapping):
         return Said()
     inner = error.get("innererror")
     inner = inner if isinstance(inner, Mapping) else {}
     return Said(
-        message=_clean(_text(error, "message") or _detail(error.get("detail"))),
+        message=_clean(redact(_text(error, "message") or _detail(error.get("detail")))),
         type=_text(error, "type").lower(),
         code=_text(error, "code").lower(),
         param=_text(error, "param"),
         inner_code=_text(inner, "code").lower(),
-        filtered=_filtered(inner.get("content_filter_result")),
+        filtered=clip(redact(_filtered(inner.get("content_filter_result")))),
         prompt_tokens=_number(error, "n_prompt_tokens"),
         context_tokens=_number(error, "n_ctx"),
     )
@@ -83,7 +86,7 @@ def _filtered(results: object) -> str:
     if not isinstance(results, Mapping):
         return ""
     found = [name for name, result in results.items() if isinstance(result, Mapping) and result.get("filtered")]
-    return clip(", ".join(map(str, found)))
+    return ", ".join(map(str, found))
 
 
 def _detail(detail: object) -> str:

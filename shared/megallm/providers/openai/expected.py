@@ -12,7 +12,8 @@ class Expected:
     C15). ``new_tool_id`` makes an id where the upstream sends none, or one that was used before. ``tool_names`` maps
     names as they were sent upstream to those that the client knows (C20); other names pass. ``stop_sequences`` are
     matched by us (C12). ``input_estimate`` is what message_start says of the input tokens (C25). A reply that
-    begins by repeating ``prefill``, the text of a trailing assistant turn, loses it (C05).
+    begins by repeating ``prefill``, the text of a trailing assistant turn, loses it (C05). ``redact`` takes our keys
+    out of the text of an error.
     """
 
     route: str
@@ -22,3 +23,4 @@ class Expected:
     stop_sequences: tuple[str, ...] = ()
     input_estimate: int = 1
     prefill: str = ""
+    redact: Callable[[str], str] = str

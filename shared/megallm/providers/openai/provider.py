@@ -69,6 +69,7 @@ class OpenAIProvider:
                 stop_sequences=wire.stop_sequences,
                 input_estimate=estimated,
                 prefill=prefill,
+                redact=self._client.redact,
             )
 
         sizes = Sizes(
@@ -87,12 +88,12 @@ class OpenAIProvider:
         if self._tokenize_path is not None and media.count == 0:
             body = tokenizer_body(call.upstream_model, made.body)
             async with self._client.tokenize(self._tokenize_path, body) as answer:
-                content = self._client.without_key(await answer.read())
+                content = await answer.read()
             if 200 <= answer.status < 300:
                 return counted(content)
             if answer.status not in _NO_TOKENIZER:
                 sizes = Sizes(prompt=lambda: estimate(made.body, self._count_text), max_tokens=0, context=None)
-                error = refused(answer.status, answer.headers, content, sizes)
+                error = refused(answer.status, answer.headers, content, sizes, self._client.redact)
                 if not isinstance(error, Filtered):
                     raise error
         # In a thread: megabytes of text take a while.

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 
 from megallm.errors import UpstreamFailed
 from megallm.messages.calls import Adaptation
-from megallm.messages.events import Event, MessageDelta, MessageStart, Reply, TextDelta, Usage
+from megallm.messages.events import Event, MessageDelta, Reply, TextDelta, Usage, plus
 from megallm.messages.fold import fold
 from megallm.providers.http import OpenAnswer
+from megallm.providers.judging import UNFIT, Fault, Format, held_back, judged
 from megallm.providers.openai.client import ChatClient
 from megallm.providers.openai.errors import Filtered, refused
 from megallm.providers.openai.errors_overflow import Sizes
@@ -17,13 +18,11 @@ from megallm.providers.openai.expected import Expected
 from megallm.providers.openai.finish_reasons import stop_details
 from megallm.providers.openai.reply import events_from_wire, from_wire
 from megallm.providers.openai.stream import ReplyStream
-from megallm.providers.openai.structured import Format, bare, repair_of
-from megallm.providers.openai.structured_stream import events_of
+from megallm.providers.openai.structured import repair_of
 from megallm.providers.openai.wire import Wire
+from megallm.providers.whole_replies import events_of
 
 JsonObject = dict[str, object]
-
-_UNFIT = "The model's reply does not follow the schema of output_config.format"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +61,13 @@ class OpenAICall:
     @property
     def usage(self) -> Usage | None:
         """The tokens of all that was asked, those of a broken stream as far as it came; None where nothing is known."""
-        return _sum(self._spent, self._running.usage if self._running is not None else None)
+        return plus(self._spent, self._running.usage if self._running is not None else None)
 
     async def create(self) -> Reply:
         """The whole reply. Raises GatewayError."""
         self._spent = self._running = None
         ask = self._ask_folded if self._wire.ends_early else self._ask_whole
-        return await self._judged(await ask(self._wire.body), self._wire.format, ask)
+        return await self._judged(await ask(self._wire.body), ask)
 
     async def stream(self) -> AsyncGenerator[Event, None]:
         """The reply as it comes; where only a whole one can be judged, all but its beginning at its end."""
@@ -82,38 +81,23 @@ class OpenAICall:
                 async for event in _checked(events, format_):
                     yield event
             else:
-                held: list[Event] = []
-                async for event in events:
-                    held.append(event)
-                    if isinstance(event, MessageStart):
+                async with aclosing(held_back(events, self._judged_stream)) as judged_events:
+                    async for event in judged_events:
                         yield event
-                reply = await self._judged(self._spend(fold(held)), format_, self._ask_folded)
-                for event in events_of(reply)[1:]:
-                    yield event
 
-    async def _judged(
-        self, reply: Reply, format_: Format | None, ask: Callable[[JsonObject], Awaitable[Reply]]
-    ) -> Reply:
-        """The reply if it follows its schema, else what comes when asked once more (contract C24).
+    async def _judged_stream(self, reply: Reply) -> Reply:
+        return await self._judged(self._spend(reply), self._ask_folded)
 
-        Raises UpstreamFailed where that does not follow it either. What was cut off, refused or is a tool call was
-        not meant to.
-        """
-        if format_ is None or reply.stop_reason != "end_turn":
+    async def _judged(self, reply: Reply, ask: Callable[[JsonObject], Awaitable[Reply]]) -> Reply:
+        """The reply, or the one that came when asked once more. Raises UpstreamFailed (contract C24)."""
+        format_ = self._wire.format
+        if format_ is None:
             return reply
-        text = _text(reply)
-        wanted = text if format_.enforced else bare(text)
-        fault = format_.schema.fault(wanted)
-        if fault is None:
-            return reply if wanted == text else _with_text(reply, wanted)
-        repair = {**self._wire.body, "messages": repair_of(self._wire.messages, text, fault)}
-        reply = await ask(repair)
-        wanted = bare(_text(reply))
-        if reply.stop_reason != "end_turn":
-            return reply
-        if format_.schema.fault(wanted) is not None:
-            raise UpstreamFailed(_UNFIT)
-        return _with_text(reply, wanted)
+
+        async def ask_again(fault: Fault) -> Reply:
+            return await ask({**self._wire.body, "messages": repair_of(self._wire.messages, fault)})
+
+        return await judged(reply, format_, ask_again)
 
     async def _ask_whole(self, body: JsonObject) -> Reply:
         """One unstreamed answer; its usage includes that of answers before it."""
@@ -171,7 +155,7 @@ class OpenAICall:
     def _spend(self, reply: Reply) -> Reply:
         """Takes the reply's tokens into account, and gives it with all tokens so far."""
         self._running = None
-        self._spent = _sum(self._spent, reply.usage)
+        self._spent = plus(self._spent, reply.usage)
         assert self._spent is not None
         return replace(reply, usage=self._spent)
 
@@ -184,7 +168,7 @@ async def _checked(events: AsyncGenerator[Event, None], format_: Format) -> Asyn
             texts.append(event.text)
         ends = isinstance(event, MessageDelta) and event.stop_reason == "end_turn"
         if ends and format_.schema.fault("".join(texts)) is not None:
-            raise UpstreamFailed(_UNFIT)
+            raise UpstreamFailed(UNFIT)
         yield event
 
 
@@ -195,25 +179,3 @@ def _is_stream(answer: OpenAnswer) -> bool:
 
 def _refusal(found: str) -> Reply:
     return Reply((), "refusal", Usage(), stop_details=stop_details("", found))
-
-
-def _text(reply: Reply) -> str:
-    return "".join([str(block["text"]) for block in reply.content if block.get("type") == "text"])
-
-
-def _with_text(reply: Reply, text: str) -> Reply:
-    """The reply with this text in place of its own."""
-    others = [block for block in reply.content if block.get("type") != "text"]
-    return replace(reply, content=(*others, {"type": "text", "text": text}))
-
-
-def _sum(first: Usage | None, second: Usage | None) -> Usage | None:
-    if first is None or second is None:
-        return first or second
-    return Usage(
-        input_tokens=first.input_tokens + second.input_tokens,
-        output_tokens=first.output_tokens + second.output_tokens,
-        cache_read_input_tokens=first.cache_read_input_tokens + second.cache_read_input_tokens,
-        cache_creation_input_tokens=first.cache_creation_input_tokens + second.cache_creation_input_tokens,
-        thinking_tokens=first.thinking_tokens + second.thinking_tokens,
-    )

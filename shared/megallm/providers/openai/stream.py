@@ -138,7 +138,7 @@ class ReplyStream:
 
     def _fail(self, payload: object) -> list[Event]:
         """Raises the error, but for a content filter's: that is how a reply may end (C11)."""
-        outcome = stream_error(payload)
+        outcome = stream_error(payload, self._expected.redact)
         if not isinstance(outcome, Filtered):
             raise outcome
         self._finish_reason, self._filtered = "content_filter", outcome.found

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from megallm.errors import GatewayError
 from megallm.providers.openai.errors import Filtered, meaning
-from megallm.providers.openai.errors_body import Said, said_in
+from megallm.providers.openai.errors_body import Redact, Said, said_in
 from megallm.providers.openai.errors_overflow import Sizes
 
 # Codes and types in lower case, of OpenAI, vLLM, llama.cpp and LiteLLM, where they tell no number.
@@ -14,6 +14,7 @@ _STATUSES: Mapping[str, int] = {
     "content_filter": 400,
     "content_policy_violation": 400,
     "authentication_error": 401,
+    "invalid_api_key": 401,
     "permission_error": 403,
     "rate_limit_error": 429,
     "rate_limit_exceeded": 429,
@@ -27,9 +28,12 @@ _UNKNOWN = 500
 _NO_SIZES = Sizes(prompt=lambda: 0, max_tokens=0, context=None)
 
 
-def stream_error(payload: object) -> GatewayError | Filtered:
-    """The error that *payload* tells of, the value of ``error``; or that it is the content filter that spoke."""
-    said = said_in(payload) if isinstance(payload, Mapping) else said_in({"error": payload})
+def stream_error(payload: object, redact: Redact) -> GatewayError | Filtered:
+    """The error that *payload* tells of, the value of ``error``; or that it is the content filter that spoke.
+
+    *redact* takes our keys out of its text.
+    """
+    said = said_in(payload if isinstance(payload, Mapping) else {"error": payload}, redact)
     return meaning(_status(said), {}, said, _NO_SIZES)
 
 

@@ -9,6 +9,9 @@ from megallm.providers.openai.wire_translation import Translation
 JsonObject = dict[str, object]
 
 
+_TYPES = frozenset({"enabled", "disabled", "adaptive"})
+
+
 def thinking_to_wire(
     translation: Translation, request: TokenCountRequest, *, forced_tool: bool, prefilled: bool
 ) -> JsonObject:
@@ -36,6 +39,9 @@ def thinking_to_wire(
 
 def _taken(translation: Translation, config: ThinkingConfig | None) -> ThinkingConfig | None:
     if config is None or translation.field("thinking", "thinking") is None:
+        return None
+    if config.type not in _TYPES:
+        translation.changed("thinking")
         return None
     for name, value in (config.model_extra or {}).items():
         # How thinking is shown is nothing that these servers can be told.

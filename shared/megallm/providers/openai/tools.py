@@ -44,6 +44,8 @@ def tools_to_wire(translation: Translation, request: TokenCountRequest) -> WireT
     """``tools``, ``tool_choice`` and ``parallel_tool_calls``. Raises InvalidRequest."""
     offered = _offered(translation, request)
     choice = request.tool_choice
+    if choice is not None:
+        translation.lost(choice.model_extra, "tool_choice")
     if not offered:
         if isinstance(choice, ToolChoiceAny | ToolChoiceTool):
             raise InvalidRequest("tool_choice: there are no tools to choose from", param="tool_choice")

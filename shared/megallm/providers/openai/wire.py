@@ -7,9 +7,10 @@ from typing import assert_never
 from megallm.errors import InvalidRequest
 from megallm.messages.calls import Adaptation, Call
 from megallm.messages.requests import MessagesRequest, TokenCountRequest
+from megallm.providers.judging import Format
 from megallm.providers.openai.dialect import Dialect
 from megallm.providers.openai.names import ToolNames, short_id
-from megallm.providers.openai.structured import Format, WireFormat, format_to_wire
+from megallm.providers.openai.structured import WireFormat, format_to_wire
 from megallm.providers.openai.thinking import thinking_to_wire
 from megallm.providers.openai.tools import WireTools, names_of, tools_to_wire
 from megallm.providers.openai.wire_messages import ChatMessage, Conversation, conversation_to_wire
@@ -129,6 +130,8 @@ def _input(translation: Translation, request: TokenCountRequest) -> WireInput:
     output = request.output_config
     wanted = output.format if output is not None else None
     format_ = format_to_wire(translation, wanted, prefilled=prefilled)
+    if wanted is not None:
+        translation.lost(wanted.model_extra, "output_config.format")
     thinking = thinking_to_wire(translation, request, forced_tool=tools.forced, prefilled=prefilled)
     if output is not None:
         thinking |= translation.extras(output.model_extra, "output_config.")

@@ -69,8 +69,13 @@ class _Assistant:
 def conversation_to_wire(translation: Translation, messages: Sequence[Message]) -> Conversation:
     """Raises InvalidRequest with the path of the block that cannot be said."""
     chat: list[ChatMessage] = []
+    slot = 0  # where the results of the last turn's calls belong
+    between: list[int] = []  # system turns since then
     last = len(messages) - 1
     start = 0
+    for index, message in enumerate(messages):
+        if message.model_extra:
+            translation.lost(message.model_extra, f"messages.{index}")
     while start <= last:
         end = start
         role, content = messages[start].role, messages[start].content
@@ -78,19 +83,32 @@ def conversation_to_wire(translation: Translation, messages: Sequence[Message]) 
             end += 1
         if start == end < last and isinstance(content, str) and role != "system":
             chat.append({"role": role, "content": content})  # most turns of most conversations
+            if role == "assistant":
+                slot = len(chat)
+                between.clear()
             start += 1
             continue
         turn = _Turn(messages, start, end)
         match role:
             case "user":
-                chat += _user(translation, turn)
+                results, rest = _user(translation, turn)
+                if results:
+                    for index in between:
+                        translation.changed(f"messages.{index}", "moved behind the tool results")
+                    between.clear()
+                    chat[slot:slot] = results
+                    slot += len(results)
+                chat += rest
             case "system":
                 chat.append(_system(translation, turn))
+                between += range(start, end + 1)
             case "assistant":
                 said = _assistant(translation, turn)
                 if end == last and not said.calls:
                     return _prefilled(translation, chat, said, end)
                 chat.append(_assistant_message(translation, said))
+                slot = len(chat)
+                between.clear()
             case _:
                 assert_never(role)
         start = end + 1
@@ -110,8 +128,8 @@ def _path(turn: _Turn, index: int, position: int) -> str:
 # isinstance is slow with pydantic's, and paths are made only for what goes wrong.
 
 
-def _user(translation: Translation, turn: _Turn) -> list[ChatMessage]:
-    """Tool messages, all of them adjacent, then what else the user says, images of tools before it."""
+def _user(translation: Translation, turn: _Turn) -> tuple[list[ChatMessage], list[ChatMessage]]:
+    """The tool messages, and what else the user says, images of tools before it."""
     results: list[ChatMessage] = []
     attached: list[Part] = []
     said: list[Part] = []
@@ -134,8 +152,8 @@ def _user(translation: Translation, turn: _Turn) -> list[ChatMessage]:
             else:
                 said += parts_of(translation, block, _path(turn, index, position))
     if attached or said or not results:
-        results.append({"role": "user", "content": content_of(attached + said)})
-    return results
+        return results, [{"role": "user", "content": content_of(attached + said)}]
+    return results, []
 
 
 def _assistant(translation: Translation, turn: _Turn) -> _Assistant:
@@ -157,6 +175,7 @@ def _say(translation: Translation, said: _Assistant, block: Block, path: str) ->
             translation.lost(block.model_extra, path)
             said.calls.append(_call(translation, block))
         case ThinkingBlock():
+            translation.lost(block.model_extra, path)
             if translation.route_of(block.signature, block.thinking) == translation.route:
                 said.thinking.append(block.thinking)
             else:

@@ -12,8 +12,6 @@ from megallm.providers.openai.names import ToolNames
 
 # What changes no answer: caching, and how tool input is cut into deltas.
 _HARMLESS = frozenset({"cache_control", "stream", "eager_input_streaming"})
-# What an extra field says where it asks for nothing.
-_NOTHING: tuple[object, ...] = (None, False, [], {}, {"enabled": False}, {"type": "direct"})
 
 
 @dataclass(slots=True)
@@ -85,15 +83,33 @@ class Translation:
         """Fields beyond the known ones that go upstream, under their names there. Raises InvalidRequest."""
         kept: dict[str, object] = {}
         for name, value in (extra or {}).items():
-            if name in _HARMLESS or value in _NOTHING:
+            if name in _HARMLESS:
+                continue
+            rule_name = f"{rule_prefix}{name}"
+            if asks_nothing(value) and self.takes.fields.find(rule_name).action in ("drop", "refuse"):
                 continue
             path = f"{rule_prefix if path_prefix is None else path_prefix}{name}"
-            if (sent := self.field(f"{rule_prefix}{name}", name, path)) is not None:
+            if (sent := self.field(rule_name, name, path)) is not None:
                 kept[sent] = value
         return kept
 
     def lost(self, extra: Mapping[str, object] | None, path: str) -> None:
         """Notes the fields of a block that no chat-completions server has a place for."""
         for name, value in (extra or {}).items():
-            if name not in _HARMLESS and value not in _NOTHING:
+            if name not in _HARMLESS and not asks_nothing(value):
                 self.changed(f"{path}.{name}")
+
+
+def asks_nothing(value: object) -> bool:
+    """Whether an extra field has a value that wants nothing, so that nothing is lost with it. 0 is a value like any."""
+    match value:
+        case None | False:
+            return True
+        case list():
+            return not value
+        case {"enabled": False, **others} | {"type": "direct", **others}:  # citations; who calls a tool
+            return not others
+        case dict():
+            return not value
+        case _:
+            return False

@@ -2,18 +2,20 @@
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from dataclasses import replace
 
 from pydantic_core import from_json
 
 from megallm.errors import UpstreamFailed
 from megallm.messages.calls import Adaptation
-from megallm.messages.events import Event, Reply, Usage
+from megallm.messages.events import Event, Reply, Usage, plus
 from megallm.messages.fold import fold
 from megallm.providers.bedrock.aws import Frame, Frames
 from megallm.providers.bedrock.client import BedrockClient
 from megallm.providers.bedrock.converse.stream import ConverseStream, Expected, from_wire
-from megallm.providers.bedrock.converse.wire import ConverseWire
+from megallm.providers.bedrock.converse.wire import ConverseWire, repair_body
 from megallm.providers.bedrock.errors import Explain, InputTooLong, stream_error
+from megallm.providers.judging import Fault, held_back, judged
 
 
 class ConverseCall:
@@ -35,7 +37,7 @@ class ConverseCall:
         self._count_text = count_text
         self._explain = explain
         self._reply: ConverseStream | None = None
-        self._usage: Usage | None = None
+        self._spent: Usage | None = None  # by answers that are over
 
     @property
     def adaptations(self) -> tuple[Adaptation, ...]:
@@ -45,29 +47,53 @@ class ConverseCall:
     @property
     def usage(self) -> Usage | None:
         """What Bedrock told; of a stream that was broken off, what came of it."""
-        if self._reply is None:
-            return self._usage
-        return self._reply.usage or self._estimate(self._reply)
+        running = None if self._reply is None else self._reply.usage or self._estimate(self._reply)
+        return plus(self._spent, running)
 
     async def create(self) -> Reply:
         """The whole reply. Raises GatewayError; cancelling it ends the upstream call."""
-        if self._wire.needs_stream:
-            async with aclosing(self.stream()) as events:
-                return fold([event async for event in events])
-        self._reply = None
-        try:
-            answer = await self._client.post(self._model, "converse", self._wire.body)
-        except InputTooLong as error:
-            raise await self._explain(error) from error
-        reply = from_wire(_object(answer), self._expected)
-        self._usage = reply.usage
-        return reply
+        self._spent = self._reply = None
+        return await self._judged(await self._ask(self._wire.body))
 
     async def stream(self) -> AsyncGenerator[Event, None]:
-        """The reply as it comes. Raises GatewayError in place of the events that never came."""
+        """The reply as it comes; one that is to be judged only begins so, and comes whole at its end.
+
+        Raises GatewayError in place of the events that never came.
+        """
+        self._spent = self._reply = None
+        events = self._events(self._wire.body)
+        if self._wire.format is not None:
+            events = held_back(events, self._judge)
+        async with aclosing(events):
+            async for event in events:
+                yield event
+
+    async def _judge(self, reply: Reply) -> Reply:
+        return await self._judged(self._spend(reply))
+
+    async def _judged(self, reply: Reply) -> Reply:
+        """The reply, or the one that came when asked once more. Raises UpstreamFailed (contract C24)."""
+        return reply if self._wire.format is None else await judged(reply, self._wire.format, self._ask_again)
+
+    async def _ask_again(self, fault: Fault) -> Reply:
+        return await self._ask(repair_body(self._wire.body, fault))
+
+    async def _ask(self, body: bytes) -> Reply:
+        """One whole answer; its usage includes that of answers before it."""
+        if self._wire.needs_stream:
+            async with aclosing(self._events(body)) as events:
+                return self._spend(fold([event async for event in events]))
+        try:
+            answer = await self._client.post(self._model, "converse", body)
+        except InputTooLong as error:
+            raise await self._explain(error) from error
+        return self._spend(from_wire(_object(answer), self._expected))
+
+    async def _events(self, body: bytes) -> AsyncGenerator[Event, None]:
+        """The events of one streamed answer."""
         try:
             frames = Frames()
-            async with self._client.open(self._model, "converse-stream", self._wire.body) as answer:
+            async with self._client.open(self._model, "converse-stream", body) as answer:
                 reply = self._reply = ConverseStream(self._expected)
                 async for chunk in answer.chunks():
                     for frame in frames.feed(chunk):
@@ -81,6 +107,13 @@ class ConverseCall:
                     yield event
         except InputTooLong as error:
             raise await self._explain(error) from error
+
+    def _spend(self, reply: Reply) -> Reply:
+        """Takes the reply's tokens into account, and gives it with all tokens so far."""
+        self._reply = None
+        usage = self._spent = plus(self._spent, reply.usage)
+        assert usage is not None
+        return replace(reply, usage=usage)
 
     def _estimate(self, reply: ConverseStream) -> Usage:
         written = "".join(reply.written)

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from megallm.errors import InvalidRequest
 from megallm.messages.blocks import TextBlock
+from megallm.messages.native.capabilities import GO_ON
 from megallm.messages.requests import Message
 from megallm.providers.bedrock.converse.blocks import BlockTranslation, Wire, results_first
 from megallm.providers.bedrock.converse.names import Names
 from megallm.providers.bedrock.converse.rulings import Rulings
-from megallm.providers.bedrock.prefills import GO_ON
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,7 +72,9 @@ class ConverseStream:
         self._matcher = StopMatcher(expected.stop_sequences)
         self._space = expected.space
         self._keys: dict[object, object] = {}  # index of a content block -> the open call's key
-        self._texts: set[object] = set()  # indices of calls of the output tool
+        self._outputs: list[object] = []  # indices of calls of the output tool, of which the first counts
+        self._output_begun = False
+        self._beside: list[str] = []  # text that is none of the reply where such a call comes
         self._calls = 0
         self._started = False
         self._stop_reason = ""
@@ -109,13 +111,14 @@ class ConverseStream:
         Raises UpstreamFailed where the events ended before the reply did.
         """
         usage = self.usage or estimate
+        events = [] if self._matcher.matched is not None else self._settle_output()
         if self._matcher.matched is not None:
-            return self._builder.finish("stop_sequence", usage, stop_sequence=self._matcher.matched)
+            return events + self._builder.finish("stop_sequence", usage, stop_sequence=self._matcher.matched)
         reason = _STOP_REASONS.get(self._stop_reason)
         if reason is None:
             # Also for malformed_model_output and malformed_tool_use: half a call is no reply.
             raise UpstreamFailed("The model's reply broke off before it was whole")
-        events = self._builder.text(self._matcher.flush())
+        events += self._builder.text(self._matcher.flush())
         sequence: str | None = None
         if reason == "stop_sequence":
             # One at most was sent, so that one it was; where none was, the model stopped at one of its own.
@@ -135,11 +138,14 @@ class ConverseStream:
             raise _unknown(start)
         name = str(call.get("name"))
         if self._expected.output_tool and name == OUTPUT_TOOL:
-            self._texts.add(index)
+            self._outputs.append(index)
             return []
+        events = self._say_beside()
+        if self._matcher.matched is not None:
+            return events
         self._calls += 1
         self._keys[index] = self._calls
-        events = self._builder.text(self._matcher.flush())
+        events += self._builder.text(self._matcher.flush())
         identifier = call.get("toolUseId")
         identifier = identifier if isinstance(identifier, str) and identifier else self._expected.new_tool_id()
         return events + self._builder.tool_call(self._calls, identifier, self._expected.tool_names.get(name, name))
@@ -150,8 +156,8 @@ class ConverseStream:
                 return self._text(text)
             case {"toolUse": {"input": str(piece)}}:
                 self.written.append(piece)
-                if index in self._texts:
-                    return self._visible(piece)
+                if index in self._outputs:
+                    return self._output(index, piece)
                 return self._builder.tool_input(self._keys.get(index), piece)
             case {"reasoningContent": {"text": str(thought)}}:
                 self.written.append(thought)
@@ -173,7 +179,26 @@ class ConverseStream:
         self.written.append(text)
         if self._space and text:
             text, self._space = text.removeprefix(self._space), ""
+        if self._expected.output_tool:
+            self._beside.append(text)  # "Here it is:" before the call would spoil the value
+            return []
         return self._visible(text)
+
+    def _output(self, index: object, piece: str) -> list[Event]:
+        if index != self._outputs[0]:
+            return []
+        self._output_begun = self._output_begun or bool(piece)
+        return self._visible(piece)
+
+    def _settle_output(self) -> list[Event]:
+        """The reply's text, as far as no call of the output tool has given it; one without input is empty (C22)."""
+        if not self._outputs:
+            return self._say_beside()
+        return [] if self._output_begun else self._visible("{}")
+
+    def _say_beside(self) -> list[Event]:
+        said, self._beside = "".join(self._beside), []
+        return self._visible(said)
 
     def _visible(self, text: str) -> list[Event]:
         return self._builder.text(self._matcher.feed(text))

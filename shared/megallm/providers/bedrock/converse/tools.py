@@ -4,13 +4,14 @@ Source: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Tool
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, assert_never
 
 from megallm.errors import InvalidRequest, clip
 from megallm.messages.blocks import ToolUseBlock
 from megallm.messages.requests import (
     BuiltInTool,
+    JsonSchemaFormat,
     TokenCountRequest,
     Tool,
     ToolChoiceAny,
@@ -20,6 +21,7 @@ from megallm.messages.requests import (
 )
 from megallm.providers.bedrock.converse.names import Names
 from megallm.providers.bedrock.converse.rulings import Rulings
+from megallm.providers.judging import instruction
 
 # A model that knows no schema for its text writes it as the input of this tool, and the client gets the text.
 OUTPUT_TOOL = "megallm_write_reply"
@@ -31,26 +33,40 @@ NO_CALLS = "Do not call any tool in this reply."
 class ToolChoice:
     """``config`` is the ``toolConfig``, None where there is none; ``instruction`` goes behind the system prompt.
 
-    ``output_tool`` tells that calls of OUTPUT_TOOL are the reply's text.
+    ``format`` is what the reply has to be judged by; ``output_tool`` tells that calls of OUTPUT_TOOL are its text.
     """
 
     config: Mapping[str, object] | None = None
     instruction: str = ""
     output_tool: bool = False
+    format: JsonSchemaFormat | None = None
 
 
 def tool_config(request: TokenCountRequest, rulings: Rulings, names: Names) -> ToolChoice:
     """The tools of a request. Raises InvalidRequest for a tool that this model cannot have."""
     offered = [_specification(tool, f"tools.{at}", rulings, names) for at, tool in enumerate(request.tools or ())]
     used = _used(request)
-    schema = _output_schema(request, rulings)
-    choice = request.tool_choice
+    wanted = _format(request, rulings)
     _check_choice(request)
+    if wanted is None:
+        return _plain(request, rulings, names, offered, used)
+    if not _is_of_objects(wanted.json_schema):
+        # A tool's input is an object, so another value can only be asked for in words.
+        rulings.adapted("output_config.format", "by instruction")
+        plain = _plain(request, rulings, names, offered, used)
+        return replace(plain, instruction=_joined(instruction(wanted), plain.instruction), format=wanted)
+    output = _output_tool(wanted.json_schema)
+    if isinstance(request.tool_choice, ToolChoiceNone) or not offered:
+        return _output([*_from_history(used, names), output], {"tool": {"name": OUTPUT_TOOL}}, wanted, rulings)
+    return _output([*offered, output], {"any": {}}, wanted, rulings)
+
+
+def _plain(
+    request: TokenCountRequest, rulings: Rulings, names: Names, offered: list[dict[str, object]], used: Sequence[str]
+) -> ToolChoice:
+    """The caller's tools alone."""
+    choice = request.tool_choice
     if isinstance(choice, ToolChoiceNone) or not offered:
-        if schema is not None:
-            return _output(
-                [*_from_history(used, names), _output_tool(schema)], {"tool": {"name": OUTPUT_TOOL}}, rulings
-            )
         if not used:
             return ToolChoice()  # what the model does not know it cannot call
         # Converse refuses a history with calls where no tools are.
@@ -58,8 +74,6 @@ def tool_config(request: TokenCountRequest, rulings: Rulings, names: Names) -> T
         change = "tool_choice" if offered else "tools"
         rulings.adapted(change, "by instruction" if offered else "taken from the history")
         return ToolChoice({"tools": offered or _from_history(used, names)}, NO_CALLS)
-    if schema is not None:
-        return _output([*offered, _output_tool(schema)], {"any": {}}, rulings)
     config: dict[str, object] = {"tools": offered}
     if (wanted := _choice(choice, rulings, names)) is not None:
         config["toolChoice"] = wanted
@@ -120,20 +134,33 @@ def _check_choice(request: TokenCountRequest) -> None:
         raise InvalidRequest(f"tool_choice.name: there is no tool {clip(choice.name)!r}", param="tool_choice.name")
 
 
-def _output_schema(request: TokenCountRequest, rulings: Rulings) -> Mapping[str, Any] | None:
-    """The schema that the output tool has to enforce; None where none is wanted or Converse itself enforces it."""
+def _format(request: TokenCountRequest, rulings: Rulings) -> JsonSchemaFormat | None:
+    """The format that we have to see to; None where none is wanted or Converse itself does."""
     wanted = request.output_config.format if request.output_config is not None else None
     if wanted is None or rulings.passes("output_config.format"):
         return None
-    return wanted.json_schema if rulings.field("output_config.format").action == "rewrite" else None
+    return wanted if rulings.field("output_config.format").action == "rewrite" else None
 
 
-def _output(tools: list[dict[str, object]], choice: dict[str, object], rulings: Rulings) -> ToolChoice:
+def _is_of_objects(schema: Mapping[str, Any]) -> bool:
+    """Whether the schema says object, or nothing that keeps it from meaning one."""
+    kind = schema.get("type")
+    return kind == "object" or (kind is None and not schema.keys() & {"enum", "const"})
+
+
+def _output(
+    tools: list[dict[str, object]], choice: dict[str, object], wanted: JsonSchemaFormat, rulings: Rulings
+) -> ToolChoice:
     (kind,) = choice
     if rulings.passes(f"tool_choice.{kind}"):
-        return ToolChoice({"tools": tools, "toolChoice": choice}, output_tool=True)
+        return ToolChoice({"tools": tools, "toolChoice": choice}, output_tool=True, format=wanted)
     rulings.adapted("output_config.format", "by instruction")
-    return ToolChoice({"tools": tools}, f"Give your reply by calling the tool {OUTPUT_TOOL}.", output_tool=True)
+    told = f"Give your reply by calling the tool {OUTPUT_TOOL}."
+    return ToolChoice({"tools": tools}, told, output_tool=True, format=wanted)
+
+
+def _joined(*instructions: str) -> str:
+    return "\n\n".join(text for text in instructions if text)
 
 
 def _output_tool(schema: Mapping[str, Any]) -> dict[str, object]:

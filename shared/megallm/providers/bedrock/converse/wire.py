@@ -8,17 +8,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
 from megallm.errors import InvalidRequest
 from megallm.messages.blocks import TextBlock
 from megallm.messages.calls import Adaptation, Call
 from megallm.messages.compatibility import Rule
-from megallm.messages.requests import MessagesRequest, TokenCountRequest
+from megallm.messages.requests import JsonSchemaFormat, MessagesRequest, TokenCountRequest
 from megallm.providers.bedrock.converse.conversation import conversation
 from megallm.providers.bedrock.converse.names import Names
 from megallm.providers.bedrock.converse.rulings import Rulings
 from megallm.providers.bedrock.converse.tools import tool_config
+from megallm.providers.judging import Fault, Format
+from megallm.providers.schemas import schema_of
 
 _LETTERS_A_TOKEN = 4
 _HARMLESS = frozenset({"cache_control"})  # caching changes no answer
@@ -31,6 +33,7 @@ class ConversePrompt:
     body: Mapping[str, object]
     tool_names: Mapping[str, str]
     output_tool: bool
+    format: JsonSchemaFormat | None
     space: str
     binary_letters: int
 
@@ -40,7 +43,8 @@ class ConverseWire:
     """A translated request.
 
     ``stop_sequences`` are matched by us. ``needs_stream`` tells that the upstream does not know them all and would
-    write on behind one: only a stream can be ended there. ``output_tool`` tells that calls of that tool are text,
+    write on behind one: only a stream can be ended there. ``format`` is what the reply has to be judged by, None where
+    it is not; ``output_tool`` tells that calls of that tool are text,
     ``space`` what a prefill ended in and the reply is not to begin with. ``estimated_tokens`` is a cheap guess at the
     input, for a call that ends before Bedrock has told.
     """
@@ -53,6 +57,7 @@ class ConverseWire:
     space: str
     estimated_tokens: int
     adaptations: tuple[Adaptation, ...]
+    format: Format | None = None
 
 
 def prompt_to_wire(
@@ -71,7 +76,7 @@ def prompt_to_wire(
         body["system"] = system
     if tools.config is not None:
         body["toolConfig"] = tools.config
-    return ConversePrompt(body, names.originals, tools.output_tool, told.space, told.binary_letters)
+    return ConversePrompt(body, names.originals, tools.output_tool, tools.format, told.space, told.binary_letters)
 
 
 def to_wire(call: Call[MessagesRequest], replays: Callable[[str, str], bool]) -> ConverseWire:
@@ -83,6 +88,7 @@ def to_wire(call: Call[MessagesRequest], replays: Callable[[str, str], bool]) ->
         )
     rulings = Rulings(call.takes, call.upstream_model)
     prompt = prompt_to_wire(call, rulings, replays)
+    prefilled = request.messages[-1].role == "assistant"
     # Which of several sequences it was, the upstream does not say; so it gets to know of one at most.
     stops = tuple(request.stop_sequences or ())
     sent = stops if len(stops) == 1 else ()
@@ -102,7 +108,25 @@ def to_wire(call: Call[MessagesRequest], replays: Callable[[str, str], bool]) ->
         space=prompt.space,
         estimated_tokens=max(1, (len(sent_body) - prompt.binary_letters) // _LETTERS_A_TOKEN),
         adaptations=tuple(rulings.adaptations),
+        format=None if prompt.format is None else Format(schema_of(prompt.format, prefilled=prefilled)),
     )
+
+
+def repair_body(body: bytes, fault: Fault) -> bytes:
+    """The body that asks once more: with the reply that was wrong, and what is wrong with it.
+
+    In words, since a call of the output tool was none for the client. A reply without words is not shown, for Converse
+    takes no blank text; the complaint is then part of the last turn, which is the user's.
+    """
+    request = from_json(body)
+    turns = request["messages"]
+    complaint = {"text": fault.complaint}
+    if fault.text.strip():
+        turns.append({"role": "assistant", "content": [{"text": fault.text}]})
+        turns.append({"role": "user", "content": [complaint]})
+    else:
+        turns[-1]["content"].append(complaint)
+    return to_json(request)
 
 
 def _system(request: TokenCountRequest) -> list[dict[str, object]]:

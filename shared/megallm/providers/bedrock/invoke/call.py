@@ -1,21 +1,24 @@
-"""One call of InvokeModel: sends it, whole or as a stream, and relays the reply."""
+"""One call of InvokeModel: sends it, whole or as a stream, and relays the reply; where it is to be judged, whole."""
 
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 
 from megallm.errors import UpstreamFailed
 from megallm.messages.calls import Adaptation
-from megallm.messages.events import Reply, StreamEvent, Usage
+from megallm.messages.events import Reply, StreamEvent, Usage, plus
 from megallm.messages.native.relay import NativeRelay
 from megallm.messages.native.reply import native_reply
 from megallm.providers.bedrock.aws import Frames
 from megallm.providers.bedrock.client import BedrockClient
 from megallm.providers.bedrock.errors import Explain, InputTooLong
 from megallm.providers.bedrock.invoke.stream import InvokeStream, without_amazons
-from megallm.providers.bedrock.invoke.wire import InvokeWire
+from megallm.providers.bedrock.invoke.wire import InvokeWire, repair_body
+from megallm.providers.judging import Fault, judged
+from megallm.providers.whole_replies import events_of
 
 
 class InvokeCall:
-    """A call whose body is ready."""
+    """A call whose body is ready. Its state is that of the attempt which is running, or ran last."""
 
     def __init__(self, client: BedrockClient, model: str, wire: InvokeWire, explain: Explain) -> None:
         self._client = client
@@ -23,7 +26,7 @@ class InvokeCall:
         self._wire = wire
         self._explain = explain
         self._relay: NativeRelay | None = None
-        self._usage: Usage | None = None
+        self._spent: Usage | None = None  # by answers that came whole
 
     @property
     def adaptations(self) -> tuple[Adaptation, ...]:
@@ -33,24 +36,22 @@ class InvokeCall:
     @property
     def usage(self) -> Usage | None:
         """What Bedrock told so far."""
-        return self._usage if self._relay is None else self._relay.usage
+        return self._spent if self._relay is None else self._relay.usage
 
     async def create(self) -> Reply:
         """The whole reply. Raises GatewayError; cancelling it ends the upstream call."""
-        self._relay = None
-        try:
-            answer = await self._client.post(self._model, "invoke", self._wire.body)
-        except InputTooLong as error:
-            raise await self._explain(error) from error
-        try:
-            reply = native_reply(without_amazons(answer) if b'"amazon-bedrock-' in answer else answer)
-        except ValueError as error:
-            raise UpstreamFailed("The upstream's answer is not valid JSON") from error
-        self._usage = reply.usage
-        return reply
+        self._relay = self._spent = None
+        reply = await self._ask(self._wire.body)
+        return reply if self._wire.format is None else await judged(reply, self._wire.format, self._ask_again)
 
     async def stream(self) -> AsyncGenerator[StreamEvent, None]:
         """The reply as it comes. Raises GatewayError in place of the events that never came."""
+        if self._wire.format is not None:
+            # Nothing could be shown before all is there, so Bedrock need not stream it.
+            for whole in events_of(await self.create()):
+                yield whole
+            return
+        self._spent = None
         try:
             frames = Frames()
             async with self._client.open(self._model, "invoke-with-response-stream", self._wire.body) as answer:
@@ -68,3 +69,21 @@ class InvokeCall:
                 relay.finish()
         except InputTooLong as error:
             raise await self._explain(error) from error
+
+    async def _ask_again(self, fault: Fault) -> Reply:
+        return await self._ask(repair_body(self._wire.body, fault))
+
+    async def _ask(self, body: bytes) -> Reply:
+        """One whole answer; its usage includes that of answers before it."""
+        try:
+            answer = await self._client.post(self._model, "invoke", body)
+        except InputTooLong as error:
+            raise await self._explain(error) from error
+        try:
+            answer = without_amazons(answer) if b'"amazon-bedrock-' in answer else answer
+        except ValueError as error:
+            raise UpstreamFailed("The upstream's answer is not valid JSON") from error
+        reply = native_reply(answer, stop_sequences=self._wire.stop_sequences)
+        usage = self._spent = plus(self._spent, reply.usage)
+        assert usage is not None
+        return replace(reply, usage=usage)

@@ -1,0 +1,1 @@
+"""dynalite, a DynamoDB in JavaScript, from npm."""

@@ -1,0 +1,110 @@
+"""A process that attacks the limiter: threads, each with an event loop and a limiter of its own, many calls at a time.
+
+    python -m tests.limits.hammer '{"url": …}'
+
+Prints "ready", waits for a line, and then prints how many calls of each scenario it got in. Time stands still for it,
+so that nothing is given back meanwhile: what may be let in is a number.
+"""
+
+import asyncio
+import json
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+
+from megallm.errors import RateLimited
+from megallm.keys import Caller, Limits
+from megallm.limits.state import SECOND
+from megallm.stores.limits import DynamoLimiter
+from tests.limits.over import dynamo_http, limiter_over
+from tests.limits.simulated_time import BEGIN
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """One key, its limits and what each call does: its tokens, and whether it ends at once or never."""
+
+    key_id: str
+    limits: Limits
+    tokens: int
+    settles: bool
+    expected: int
+
+
+@dataclass(frozen=True, slots=True)
+class Attack:
+    """What one process does. *remembers*: each thread's limiter lives on; else each attempt has a new one."""
+
+    url: str
+    scenarios: list[Scenario]
+    attempts: int
+    threads: int
+    at_once: int
+    remembers: bool
+    switch_interval: float
+
+    def to_json(self) -> str:
+        """For the command line."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> "Attack":
+        """What ``to_json`` made."""
+        fields = json.loads(text)
+        scenarios = [Scenario(**{**entry, "limits": Limits(**entry["limits"])}) for entry in fields.pop("scenarios")]
+        return cls(scenarios=scenarios, **fields)
+
+
+def main(attack: Attack) -> list[int]:
+    """How many were let in, of each scenario."""
+    sys.setswitchinterval(attack.switch_interval)
+    totals = []
+    for scenario in attack.scenarios:
+        counts = [0] * attack.threads
+
+        def run(thread: int, scenario: Scenario = scenario, counts: list[int] = counts) -> None:
+            counts[thread] = asyncio.run(_admitted(attack, scenario))
+
+        threads = [threading.Thread(target=run, args=(number,)) for number in range(attack.threads)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        totals.append(sum(counts))
+    return totals
+
+
+async def _admitted(attack: Attack, scenario: Scenario) -> int:
+    caller = Caller(scenario.key_id, "enterprise", scenario.limits)
+    http = dynamo_http(attack.url)
+
+    def limiter() -> DynamoLimiter:
+        return limiter_over(http, lambda: BEGIN * SECOND, renew_seconds=3600)
+
+    async def work(attempts: Iterator[int]) -> int:
+        admitted = 0
+        for _ in attempts:
+            mine = lasting if attack.remembers else limiter()
+            try:
+                admission = await mine.admit(caller, scenario.tokens)
+            except RateLimited:
+                continue
+            admitted += 1
+            pending = admission.settle(None) if scenario.settles else None
+            if pending is not None:
+                await pending
+        return admitted
+
+    lasting = limiter()
+    attempts = iter(range(attack.attempts // attack.threads))
+    counts = await asyncio.gather(*(work(attempts) for _ in range(attack.at_once)))
+    await http.aclose()
+    return sum(counts)
+
+
+if __name__ == "__main__":
+    given = Attack.from_json(sys.argv[1])
+    print("ready", flush=True)
+    sys.stdin.readline()
+    print(json.dumps(main(given)), flush=True)
