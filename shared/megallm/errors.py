@@ -11,6 +11,7 @@
     │   └── RateLimited            429 rate_limit_error
     ├── UpstreamError          the provider behind the gateway is at fault
     │   ├── UpstreamFailed         500 api_error
+    │   │   └── UnfitReply         the same: its reply is not what was asked for, and was asked for twice
     │   ├── UpstreamMisconfigured  500 api_error: it refuses our key, or does not know our model
     │   ├── UpstreamTimedOut       504 timeout_error
     │   └── UpstreamOverloaded     529 overloaded_error
@@ -113,6 +114,12 @@ class UpstreamError(GatewayError):
 
 class UpstreamFailed(UpstreamError):
     """The upstream refused, broke off or sent what cannot be read."""
+
+
+class UnfitReply(UpstreamFailed):
+    """The reply does not follow its schema, after a repair. To generate it again and again would only cost more."""
+
+    retryable = False
 
 
 class UpstreamMisconfigured(UpstreamError):

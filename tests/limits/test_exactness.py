@@ -53,6 +53,6 @@ def test_exactly_the_limit_is_let_in_where_no_process_remembers_anything(url: st
         replace(SCENARIOS[1], tokens=2500, expected=40),
         SCENARIOS[2],
     ]
-    attack = Attack(url, scenarios, 240, THREADS, at_once=3, remembers=False, switch_interval=SHORTEST_INTERVAL)
+    attack = Attack(url, scenarios, 160, THREADS, at_once=3, remembers=False, switch_interval=SHORTEST_INTERVAL)
 
     assert admitted(attack) == [scenario.expected for scenario in scenarios]

@@ -34,6 +34,6 @@ def test_the_expressions_mean_what_the_writes_mean(engine: str) -> None:
     run_state_machine_as_test(
         OnMoto,
         settings=settings(
-            max_examples=40, stateful_step_count=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+            max_examples=20, stateful_step_count=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
         ),
     )

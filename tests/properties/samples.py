@@ -4,7 +4,7 @@ from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from typing import Any, assert_never
 
-from tests.properties.sdk_types import Constants, ListOf, MapOf, Node, OneOf, Record, Scalar
+from tests.properties.sdk_types import Constants, ListOf, MapOf, Member, Node, OneOf, Record, Scalar
 
 Json = Any  # a value of JSON
 
@@ -25,19 +25,19 @@ _TEXTS: Mapping[str, str] = {
     "file_id": "file_1",
 }
 _INTEGERS: Mapping[str, int] = {"max_tokens": 100, "budget_tokens": 2048, "total": 20_000, "value": 50_000}
-_ANYTHING: Mapping[str, Json] = {"input": {"place": "Rome"}, "schema": {"type": "string"}, "input_schema": SCHEMA}
+_ANYTHING: Mapping[str, Json] = {"input": {"place": "Rome"}, "schema": SCHEMA, "input_schema": SCHEMA}
 # Members whose ways no upstream treats in different ways: one of them stands for all.
 _ALIKE = frozenset({"cache_control", "citations", "model", "caller", "allowed_callers", "type", "media_type"})
 _PICTURES_AND_PAPERS: Mapping[str, str] = {"image/": PNG, "application/pdf": PDF}
 
 
 def least(node: Node, name: str = "") -> Json:
-    """The smallest value of this shape, as the member *name* of something; of several shapes the first."""
+    """The smallest value of this shape that says something, as the member *name*; of several shapes the first."""
     match node:
         case Scalar():
             return _scalar(node, name)
         case Constants():
-            return node.values[0]
+            return "image/png" if "image/png" in node.values else node.values[0]
         case OneOf():
             return least(_first(node), name)
         case ListOf():
@@ -45,7 +45,7 @@ def least(node: Node, name: str = "") -> Json:
         case MapOf():
             return _ANYTHING.get(name, {})
         case Record():
-            return _record(node, {member: each.node for member, each in node.members.items() if each.required})
+            return _required(node) or _of_members(dict([*node.members.items()][:1]))
         case _:
             assert_never(node)
 
@@ -74,10 +74,10 @@ def ways(node: Node, name: str = "", depth: int = 2) -> Iterator[tuple[str, Json
 
 
 def _ways_of_record(record: Record, depth: int) -> Iterator[tuple[str, Json]]:
-    smallest = least(record)
+    smallest = _required(record)
     called = f" {record.type}" if record.type is not None else ""
-    if called or smallest or depth == 0:
-        yield called, smallest
+    if smallest or depth == 0:
+        yield called, least(record)
     if depth == 0:
         return
     for name, member in record.members.items():
@@ -87,8 +87,12 @@ def _ways_of_record(record: Record, depth: int) -> Iterator[tuple[str, Json]]:
             yield f"{called}.{name}{words}", {**smallest, name: value}
 
 
-def _record(record: Record, members: Mapping[str, Node]) -> Json:
-    value = {name: least(node, name) for name, node in members.items()}
+def _required(record: Record) -> Json:
+    return _of_members({name: member for name, member in record.members.items() if member.required})
+
+
+def _of_members(members: Mapping[str, Member]) -> Json:
+    value = {name: least(member.node, name) for name, member in members.items()}
     for media_type, data in _PICTURES_AND_PAPERS.items():
         if str(value.get("media_type", "")).startswith(media_type) and "data" in value:
             value["data"] = data

@@ -137,7 +137,8 @@ def node_of(hint: TypeHint) -> Node:
     if origin in (typing.Annotated, typing.Required, typing.NotRequired):
         return node_of(arguments[0])
     if origin is Literal:
-        return Constants(arguments)
+        # In an order of our own: typing takes Literal["a", "b"] and Literal["b", "a"] for one, whichever came first.
+        return Constants(tuple(sorted(arguments, key=str)))
     if origin in (typing.Union, types.UnionType):
         return _one_of(arguments)
     if origin is dict:

@@ -20,7 +20,7 @@ from megallm.operations.ports import KeyStore, Limiter, LocalProvider, Provider
 from megallm.settings import BrokenSettings, Settings
 from megallm.stores.aws import AwsTarget
 from megallm.stores.keys import DynamoKeys
-from megallm.stores.limits_open import open_limiter
+from megallm.stores.limits_open import TableLimiter
 from megallm.stores.secrets import Secrets
 
 _AWS_FROM_THE_ENVIRONMENT = AwsTarget()
@@ -49,7 +49,7 @@ def compose(
             catalog = catalog.with_context(name, embedded.context_tokens)
     dynamodb = aws.dynamodb()
     keys = DynamoKeys(dynamodb, settings.keys_table)
-    limiter = open_limiter(aws, dynamodb, settings.limits_table, _tiers(settings))
+    limiter = TableLimiter(aws, dynamodb, settings.limits_table, _tiers(settings))
     return replace(assemble(settings, keys, catalog, providers, limiter), shared=workshop)
 
 

@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from megallm.errors import GatewayError, RateLimited, UpstreamError
+from megallm.errors import GatewayError, RateLimited, UnfitReply, UpstreamError
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +34,11 @@ class RetryPolicy:
 
 
 def is_upstreams(error: GatewayError) -> bool:
-    """Whether another route may do better: what is the caller's fault here is the caller's fault there."""
-    return isinstance(error, UpstreamError | RateLimited)
+    """Whether another route may do better: what is the caller's fault here is the caller's fault there.
+
+    A reply that was generated twice and does not fit was paid for twice: no third one is asked for.
+    """
+    return isinstance(error, UpstreamError | RateLimited) and not isinstance(error, UnfitReply)
 
 
 def retry_after_seconds(error: GatewayError) -> float | None:

@@ -5,7 +5,7 @@ gives the chunks that are there together in one piece.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from types import TracebackType
@@ -42,7 +42,7 @@ class OpenAnswer:
         self.status = response.status
         self.headers: Mapping[str, str] = _lower(response)
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
         """The bytes as they come, all that are there at once in one piece. Raises UpstreamFailed."""
         try:
             async for chunk in self._response.content.iter_any():

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from pydantic_core import to_json
 
-from megallm.errors import UpstreamFailed
+from megallm.errors import UnfitReply
 from megallm.messages.events import Event, MessageStart, Reply
 from megallm.messages.fold import fold
 from megallm.messages.requests import JsonSchemaFormat
@@ -74,7 +74,7 @@ async def judged(reply: Reply, format_: Format, ask_again: Callable[[Fault], Awa
         return reply
     wanted = bare("".join(_texts(reply)))
     if format_.schema.fault(wanted) is not None:
-        raise UpstreamFailed(UNFIT)
+        raise UnfitReply(UNFIT)
     return _with_text(reply, wanted)
 
 

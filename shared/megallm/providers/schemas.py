@@ -11,6 +11,7 @@ from pydantic_core import from_json
 
 from megallm.errors import InvalidRequest, clip
 from megallm.messages.requests import JsonSchemaFormat
+from megallm.providers.schema_steps import TooManySteps, check_references, count_steps
 
 if TYPE_CHECKING:
     import jsonschema_rs
@@ -28,6 +29,8 @@ class Schema:
     """A schema that texts can be checked against. Raises BadSchema."""
 
     def __init__(self, schema: JsonObject) -> None:
+        if (outside := check_references(schema)) is not None:
+            raise BadSchema(f"{clip(outside)} does not lead into the schema by a path such as #/$defs/name")
         # Imported when the first schema comes: 90 ms that a cold start need not pay.
         library = importlib.import_module("jsonschema_rs")
         try:
@@ -37,11 +40,21 @@ class Schema:
         self.schema = schema
 
     def fault(self, text: str) -> str | None:
-        """What is wrong with a text that should be JSON of this schema; None where nothing is."""
+        """What is wrong with a text that should be JSON of this schema; None where nothing is.
+
+        Raises InvalidRequest where only a check of far too many steps could tell.
+        """
         try:
             value = from_json(text)
         except ValueError as error:
             return f"it is not valid JSON: {clip(str(error), 200)}"
+        try:
+            count_steps(self.schema, value)
+        except TooManySteps as error:
+            raise InvalidRequest(
+                f"{_PATH}.schema: to check a reply against it takes too many steps: it repeats itself too often",
+                param=f"{_PATH}.schema",
+            ) from error
         found = next(iter(self._validator.iter_errors(value)), None)
         if found is None:
             return None

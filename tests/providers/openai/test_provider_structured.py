@@ -5,9 +5,7 @@ from typing import Any
 
 import pytest
 
-from megallm.errors import (
-    UpstreamFailed,
-)
+from megallm.errors import UnfitReply
 from megallm.messages.events import (
     BlockStart,
     BlockStop,
@@ -120,7 +118,7 @@ def test_a_second_reply_that_does_not_follow_it_either_is_an_error(streaming: bo
         ask = stream if streaming else create
         error = await failing(ask(there, output_config=FORMAT, table="deepseek"))
         assert (type(error), error.message) == (
-            UpstreamFailed,
+            UnfitReply,
             "The model's reply does not follow the schema of output_config.format",
         )
         assert len(there.bodies) == 2

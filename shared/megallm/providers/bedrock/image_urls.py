@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from pydantic_core import from_json, to_json
+from pydantic_core import from_json
 
 from megallm.errors import InvalidRequest
 from megallm.messages.calls import Call
+from megallm.messages.json_text import json_text
 from megallm.messages.requests import TokenCountRequest, parse
 from megallm.providers.images import ImageSource, fetch_all
 
@@ -39,7 +40,7 @@ async def with_images(call: Call[RequestT], images: ImageSource | None) -> Call[
     sources = {url: _source(kind, image) for url, (kind, image) in fetched.items()}
     for _, block in found:
         block["source"] = sources[block["source"]["url"]]
-    body = to_json(payload)
+    body = json_text(payload)
     return replace(call, body=body, request=parse(body, type(call.request)))
 
 

@@ -19,6 +19,7 @@ from megallm.messages.requests import (
     ToolChoiceNone,
     ToolChoiceTool,
 )
+from megallm.messages.unread import unread_members, unread_options
 from megallm.providers.embedded import tools as tool_text
 from megallm.providers.embedded.blocks import Translation, plain
 from megallm.providers.embedded.fences import asks_for_json
@@ -115,7 +116,12 @@ def to_wire(call: Call[MessagesRequest]) -> Wire:
         tool_names=tuple(tool.name for tool in choice.offered),
         parallel=choice.parallel,
         primer=_primer(choice),
-        adaptations=(*_adaptations(call, choice), *translation.adaptations),
+        adaptations=(
+            *_adaptations(call, choice),
+            *translation.adaptations,
+            *unread_members(request.messages, translation.adaptations),
+            *unread_options(request),
+        ),
     )
 
 

@@ -5,8 +5,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from urllib.parse import quote, urlencode, urlsplit
 
-from pydantic_core import to_json
-
+from megallm.messages.json_text import json_text
 from megallm.providers.http import Http, OpenAnswer
 from megallm.providers.secrets import ApiKey
 
@@ -49,12 +48,6 @@ class ChatClient:
             text = text.replace(key, _HIDDEN)
         return text
 
-    def without_key(self, body: bytes) -> bytes:
-        """An answer without our keys, should the server repeat one."""
-        for key in self._known:
-            body = body.replace(key.encode(), _HIDDEN.encode())
-        return body
-
     def complete(
         self, model: str, body: Mapping[str, object], betas: tuple[str, ...] = ()
     ) -> AbstractAsyncContextManager[OpenAnswer]:
@@ -76,7 +69,7 @@ class ChatClient:
         self, url: str, body: Mapping[str, object], extra: Mapping[str, str]
     ) -> AsyncGenerator[OpenAnswer, None]:
         """A key that was refused is forgotten; if there is another by now, the call is made once more with that."""
-        written = to_json(body)
+        written = json_text(body)
         key = None if self._api_key is None else await self._api_key.get()
         async with self._http.open(url, headers=self._headers(key, extra), body=written) as answer:
             if self._api_key is None or answer.status not in _NO_KEY:

@@ -2,10 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 
-from megallm.errors import UpstreamFailed
+from megallm.errors import UnfitReply, UpstreamFailed
 from megallm.messages.calls import Adaptation
 from megallm.messages.events import Event, MessageDelta, Reply, TextDelta, Usage, plus
 from megallm.messages.fold import fold
@@ -32,6 +32,9 @@ class Reading:
     whole: Expected
     streamed: Expected
     sizes: Sizes
+
+
+_END_SECONDS = 2.0  # between the finish_reason and the usage behind it
 
 
 class _FilteredError(Exception):
@@ -129,15 +132,14 @@ class OpenAICall:
                     yield event
                 return
             running = self._running = ReplyStream(self._reading.streamed)
-            try:
-                async for chunk in answer.chunks():
+            async with aclosing(answer.chunks()) as chunks:
+                async for chunk in chunks:
                     for event in running.feed(chunk):
                         yield event
-                    if running.done:
+                    if running.done or running.has_ended:
                         break
-            except UpstreamFailed:
-                if not running.has_ended:  # a connection that breaks behind the finish_reason takes nothing away (C28)
-                    raise
+                for event in await _rest(running, chunks):
+                    yield event
             for event in running.finish():
                 yield event
 
@@ -145,9 +147,9 @@ class OpenAICall:
         """Raises what a status that is no success means."""
         if 200 <= answer.status < 300:
             return
-        body = self._client.without_key(await answer.read())
+        body, redact = await answer.read(), self._client.redact
         # In a thread: an error about the context may have the prompt's tokens counted.
-        error = await asyncio.to_thread(refused, answer.status, answer.headers, body, self._reading.sizes)
+        error = await asyncio.to_thread(refused, answer.status, answer.headers, body, self._reading.sizes, redact)
         if isinstance(error, Filtered):
             raise _FilteredError(error.found)
         raise error
@@ -160,6 +162,19 @@ class OpenAICall:
         return replace(reply, usage=self._spent)
 
 
+async def _rest(running: ReplyStream, chunks: AsyncGenerator[bytes, None]) -> list[Event]:
+    """The events behind the finish_reason: usage at most. What is missing of them takes nothing away (C27, C28).
+
+    A server that leaves the connection open is not waited for, one that breaks it is no failure any more.
+    """
+    events: list[Event] = []
+    with suppress(TimeoutError, UpstreamFailed):
+        async with asyncio.timeout(_END_SECONDS):
+            while not running.done and (chunk := await anext(chunks, None)) is not None:
+                events += running.feed(chunk)
+    return events
+
+
 async def _checked(events: AsyncGenerator[Event, None], format_: Format) -> AsyncGenerator[Event, None]:
     """The events as they come. Raises UpstreamFailed in place of the end of a reply that its schema does not allow."""
     texts: list[str] = []
@@ -168,7 +183,7 @@ async def _checked(events: AsyncGenerator[Event, None], format_: Format) -> Asyn
             texts.append(event.text)
         ends = isinstance(event, MessageDelta) and event.stop_reason == "end_turn"
         if ends and format_.schema.fault("".join(texts)) is not None:
-            raise UpstreamFailed(UNFIT)
+            raise UnfitReply(UNFIT)
         yield event
 
 

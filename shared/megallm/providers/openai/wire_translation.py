@@ -7,6 +7,7 @@ from typing import assert_never
 from megallm.errors import InvalidRequest
 from megallm.messages.calls import Adaptation
 from megallm.messages.compatibility import Rule, Takes
+from megallm.messages.unread import asks_for_nothing
 from megallm.providers.openai.dialect import Dialect
 from megallm.providers.openai.names import ToolNames
 
@@ -86,7 +87,7 @@ class Translation:
             if name in _HARMLESS:
                 continue
             rule_name = f"{rule_prefix}{name}"
-            if asks_nothing(value) and self.takes.fields.find(rule_name).action in ("drop", "refuse"):
+            if asks_for_nothing(value) and self.takes.fields.find(rule_name).action in ("drop", "refuse"):
                 continue
             path = f"{rule_prefix if path_prefix is None else path_prefix}{name}"
             if (sent := self.field(rule_name, name, path)) is not None:
@@ -96,20 +97,5 @@ class Translation:
     def lost(self, extra: Mapping[str, object] | None, path: str) -> None:
         """Notes the fields of a block that no chat-completions server has a place for."""
         for name, value in (extra or {}).items():
-            if name not in _HARMLESS and not asks_nothing(value):
+            if name not in _HARMLESS and not asks_for_nothing(value):
                 self.changed(f"{path}.{name}")
-
-
-def asks_nothing(value: object) -> bool:
-    """Whether an extra field has a value that wants nothing, so that nothing is lost with it. 0 is a value like any."""
-    match value:
-        case None | False:
-            return True
-        case list():
-            return not value
-        case {"enabled": False, **others} | {"type": "direct", **others}:  # citations; who calls a tool
-            return not others
-        case dict():
-            return not value
-        case _:
-            return False

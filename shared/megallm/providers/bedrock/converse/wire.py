@@ -8,13 +8,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic_core import from_json, to_json
+from pydantic_core import from_json
 
 from megallm.errors import InvalidRequest
 from megallm.messages.blocks import TextBlock
 from megallm.messages.calls import Adaptation, Call
 from megallm.messages.compatibility import Rule
+from megallm.messages.json_text import json_text
 from megallm.messages.requests import JsonSchemaFormat, MessagesRequest, TokenCountRequest
+from megallm.messages.unread import unread_members
 from megallm.providers.bedrock.converse.conversation import conversation
 from megallm.providers.bedrock.converse.names import Names
 from megallm.providers.bedrock.converse.rulings import Rulings
@@ -98,7 +100,7 @@ def to_wire(call: Call[MessagesRequest], replays: Callable[[str, str], bool]) ->
     _add_others(call, rulings, body)
     for flag in call.betas:
         rulings.adapted(f"anthropic-beta.{flag}", "dropped")
-    sent_body = to_json(body)
+    sent_body = json_text(body)
     return ConverseWire(
         body=sent_body,
         tool_names=prompt.tool_names,
@@ -107,7 +109,7 @@ def to_wire(call: Call[MessagesRequest], replays: Callable[[str, str], bool]) ->
         output_tool=prompt.output_tool,
         space=prompt.space,
         estimated_tokens=max(1, (len(sent_body) - prompt.binary_letters) // _LETTERS_A_TOKEN),
-        adaptations=tuple(rulings.adaptations),
+        adaptations=(*rulings.adaptations, *unread_members(request.messages, rulings.adaptations)),
         format=None if prompt.format is None else Format(schema_of(prompt.format, prefilled=prefilled)),
     )
 
@@ -126,7 +128,7 @@ def repair_body(body: bytes, fault: Fault) -> bytes:
         turns.append({"role": "user", "content": [complaint]})
     else:
         turns[-1]["content"].append(complaint)
-    return to_json(request)
+    return json_text(request)
 
 
 def _system(request: TokenCountRequest) -> list[dict[str, object]]:
@@ -156,7 +158,7 @@ def _add_output_config(request: MessagesRequest, rulings: Rulings, body: dict[st
         return
     config: dict[str, object] = {}
     if wanted.format is not None and rulings.passes("output_config.format"):
-        schema = {"schema": to_json(wanted.format.json_schema).decode()}
+        schema = {"schema": json_text(wanted.format.json_schema).decode()}
         config["textFormat"] = {"type": "json_schema", "structure": {"jsonSchema": schema}}
     if wanted.effort is not None:
         rule = rulings.field("output_config.effort")

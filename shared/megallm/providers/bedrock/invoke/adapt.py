@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from pydantic_core import from_json, to_json
+from pydantic_core import from_json
 
 from megallm.messages.calls import Adaptation, Call
+from megallm.messages.json_text import json_text
 from megallm.messages.requests import JsonSchemaFormat, TokenCountRequest, parse
 from megallm.providers.judging import instruction
 
@@ -40,7 +41,7 @@ def adapted(call: Call[RequestT]) -> tuple[Call[RequestT], tuple[Adaptation, ...
         changed = (control.pop("scope", None) is not None) or changed
     if not changed:
         return call, ()
-    body = to_json(payload)
+    body = json_text(payload)
     return replace(call, body=body, request=parse(body, type(call.request))), tuple(adaptations)
 
 

@@ -1,0 +1,66 @@
+"""The members of a conversation that a translation has not read: what is in them must not vanish in silence (C04)."""
+
+from collections.abc import Iterator, Sequence
+
+from megallm.messages.blocks import OpaqueBlock, Shape
+from megallm.messages.calls import Adaptation
+from megallm.messages.requests import Message, TokenCountRequest
+
+_HARMLESS = frozenset({"cache_control"})  # changes no answer
+
+
+def unread_members(messages: Sequence[Message], told: Sequence[Adaptation]) -> list[Adaptation]:
+    """All members that the schemas do not name, as dropped; without those of *told* and those that ask for nothing.
+
+    For translations that read none of them. Opaque blocks are a translation's own to refuse.
+    """
+    known = {adaptation.field for adaptation in told}
+    return [
+        Adaptation(path, "dropped")
+        for index, message in enumerate(messages)
+        for path in _extras(message, f"messages.{index}")
+        if path not in known
+    ]
+
+
+def unread_options(request: TokenCountRequest) -> list[Adaptation]:
+    """The same for what stands beside the conversation and its tools: system, thinking, tool_choice, format."""
+    config = request.output_config
+    parts: list[tuple[str, Shape | None]] = [
+        ("thinking", request.thinking),
+        ("tool_choice", request.tool_choice),
+        ("output_config.format", None if config is None else config.format),
+    ]
+    if isinstance(request.system, list):
+        parts += [(f"system.{at}", block) for at, block in enumerate(request.system)]
+    return [Adaptation(path, "dropped") for name, part in parts if part is not None for path in _extras(part, name)]
+
+
+def asks_for_nothing(value: object) -> bool:
+    """Whether nothing is lost with this value of an extra field. 0 is a value like any other."""
+    match value:
+        case None | False:
+            return True
+        case list():
+            return not value
+        case {"enabled": False, **others} | {"type": "direct", **others}:  # citations; who calls a tool
+            return not others
+        case dict():
+            return not value
+        case _:
+            return False
+
+
+def _extras(shape: Shape, path: str) -> Iterator[str]:
+    if isinstance(shape, OpaqueBlock):
+        return
+    for name, value in (shape.model_extra or {}).items():
+        if name not in _HARMLESS and not asks_for_nothing(value):
+            yield f"{path}.{name}"
+    for name in ("source", "content"):
+        part = getattr(shape, name, None)
+        if isinstance(part, Shape):
+            yield from _extras(part, f"{path}.{name}")
+        elif isinstance(part, list):
+            for at, item in enumerate(part):
+                yield from _extras(item, f"{path}.{name}.{at}")

@@ -1,0 +1,78 @@
+"""What a caller wrote reaches the upstream, or the response says what became of it (C04): lossless or loud."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from pydantic_core import to_json
+
+from megallm.errors import InvalidRequest
+from megallm.messages.calls import Adaptation, Call
+from megallm.messages.requests import MessagesRequest, parse
+from megallm.providers.embedded.wire import to_wire
+from tests.properties.markers import Marked, with_unknown_members, with_words, words_in
+from tests.properties.strategies import requests
+from tests.properties.upstreams import FAMILIES, Bench
+
+Json = Any  # a value of JSON
+
+SOME = settings(
+    deadline=None,
+    max_examples=40,
+    suppress_health_check=[HealthCheck.too_slow],
+    phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink],
+)
+MARKS = pytest.mark.parametrize("mark", [with_words, with_unknown_members])
+
+
+def unheard(words: Mapping[str, str], sent: str, adaptations: Iterable[Adaptation]) -> list[str]:
+    """The places whose words are gone without a word about them."""
+    told = [adaptation.field for adaptation in adaptations]
+    return [
+        path for word, path in words.items() if word not in sent and not any(_is_about(field, path) for field in told)
+    ]
+
+
+def _is_about(field: str, path: str) -> bool:
+    """Whether one lies within the other."""
+    return f"{path}.".startswith(f"{field}.") or f"{field}.".startswith(f"{path}.")
+
+
+@pytest.mark.parametrize("kinds", FAMILIES.values(), ids=FAMILIES)
+@MARKS
+@SOME
+@given(payload=requests())
+def test_nothing_vanishes_in_silence(
+    bench: Bench, kinds: Sequence[str], mark: Callable[[Json], Marked], payload: Json
+) -> None:
+    """Every text, title, description and argument, and every member that nobody knows yet, on its way upstream."""
+    payload, words = mark(payload)
+    body = to_json(payload)
+    lost: dict[str, list[str]] = {}
+
+    for kind in kinds:
+        try:
+            sent, adaptations = bench.send(kind, body)
+        except InvalidRequest:
+            continue
+        lost[kind] = unheard(words, words_in(sent), adaptations)
+
+    assert {kind: places for kind, places in lost.items() if places} == {}
+
+
+@MARKS
+@SOME
+@given(payload=requests())
+def test_nothing_vanishes_on_the_way_to_the_embedded_model(mark: Callable[[Json], Marked], payload: Json) -> None:
+    """Its prompt is text."""
+    payload, words = mark(payload)
+    body = to_json(payload)
+    try:
+        wire = to_wire(Call(parse(body, MessagesRequest), "embedded", body=body))
+    except InvalidRequest:
+        return
+
+    prompt = "".join(piece.text for turn in wire.prompt.turns for piece in turn.pieces)
+
+    assert unheard(words, prompt, wire.adaptations) == []
