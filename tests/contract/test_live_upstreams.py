@@ -46,7 +46,7 @@ tokenize_path = "/v1/chat/completions/input_tokens"
 kind = "anthropic"
 base_url = "{url}"
 takes.fields = {{ temperature = "pass", top_p = "pass", top_k = "pass" }}
-takes.features = {{ prefill = true, prefill_space = true, thinking_budgets = true }}
+takes.features = {{ prefill = true, prefill_space = true, thinking_budgets = true, repeats_prefill = true }}
 takes.betas = {{ "*" = "drop" }}
 
 [[models]]

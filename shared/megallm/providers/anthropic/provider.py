@@ -9,6 +9,7 @@ from megallm.messages.calls import Adaptation, Call
 from megallm.messages.events import Reply, StreamEvent, Usage
 from megallm.messages.native.body import NativeBody, native_body
 from megallm.messages.native.relay import NativeRelay
+from megallm.messages.native.repeated_prefill import FEATURE, without_prefill
 from megallm.messages.native.reply import native_reply
 from megallm.messages.requests import MessagesRequest, TokenCountRequest
 from megallm.messages.sse import SseDecoder
@@ -106,6 +107,8 @@ class AnthropicCall:
         async with self._client.open(_MESSAGES, self._body(stream=False), version=_version(self._call)) as answer:
             reply = native_reply(await answer.read(), stop_sequences=self._stop_sequences)
         self._usage = reply.usage
+        if self._call.takes.features.get(FEATURE) is True:
+            return without_prefill(reply, self._call.request.messages)
         return reply
 
     async def stream(self) -> AsyncGenerator[StreamEvent, None]:
