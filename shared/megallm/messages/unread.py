@@ -23,16 +23,21 @@ def unread_members(messages: Sequence[Message], told: Sequence[Adaptation]) -> l
     ]
 
 
+def unread_settings(request: TokenCountRequest) -> list[Adaptation]:
+    """The same for the system prompt and the choice of tools."""
+    parts: list[tuple[str, Shape | None]] = [("tool_choice", request.tool_choice)]
+    if isinstance(request.system, list):
+        parts += [(f"system.{at}", block) for at, block in enumerate(request.system)]
+    return [Adaptation(path, "dropped") for name, part in parts if part is not None for path in _extras(part, name)]
+
+
 def unread_options(request: TokenCountRequest) -> list[Adaptation]:
-    """The same for what stands beside the conversation and its tools: system, thinking, tool_choice, format."""
+    """The same for thinking and the format of the output."""
     config = request.output_config
     parts: list[tuple[str, Shape | None]] = [
         ("thinking", request.thinking),
-        ("tool_choice", request.tool_choice),
         ("output_config.format", None if config is None else config.format),
     ]
-    if isinstance(request.system, list):
-        parts += [(f"system.{at}", block) for at, block in enumerate(request.system)]
     return [Adaptation(path, "dropped") for name, part in parts if part is not None for path in _extras(part, name)]
 
 

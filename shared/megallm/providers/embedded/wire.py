@@ -19,7 +19,7 @@ from megallm.messages.requests import (
     ToolChoiceNone,
     ToolChoiceTool,
 )
-from megallm.messages.unread import unread_members, unread_options
+from megallm.messages.unread import unread_members, unread_options, unread_settings
 from megallm.providers.embedded import tools as tool_text
 from megallm.providers.embedded.blocks import Translation, plain
 from megallm.providers.embedded.fences import asks_for_json
@@ -120,6 +120,7 @@ def to_wire(call: Call[MessagesRequest]) -> Wire:
             *_adaptations(call, choice),
             *translation.adaptations,
             *unread_members(request.messages, translation.adaptations),
+            *unread_settings(request),
             *unread_options(request),
         ),
     )

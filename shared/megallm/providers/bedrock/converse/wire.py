@@ -16,7 +16,7 @@ from megallm.messages.calls import Adaptation, Call
 from megallm.messages.compatibility import Rule
 from megallm.messages.json_text import json_text
 from megallm.messages.requests import JsonSchemaFormat, MessagesRequest, TokenCountRequest
-from megallm.messages.unread import unread_members
+from megallm.messages.unread import unread_members, unread_options, unread_settings
 from megallm.providers.bedrock.converse.conversation import conversation
 from megallm.providers.bedrock.converse.names import Names
 from megallm.providers.bedrock.converse.rulings import Rulings
@@ -109,7 +109,12 @@ def to_wire(call: Call[MessagesRequest], replays: Callable[[str, str], bool]) ->
         output_tool=prompt.output_tool,
         space=prompt.space,
         estimated_tokens=max(1, (len(sent_body) - prompt.binary_letters) // _LETTERS_A_TOKEN),
-        adaptations=(*rulings.adaptations, *unread_members(request.messages, rulings.adaptations)),
+        adaptations=(
+            *rulings.adaptations,
+            *unread_members(request.messages, rulings.adaptations),
+            *unread_settings(request),
+            *(unread_options(request) if _thinks_not(request) else ()),
+        ),
         format=None if prompt.format is None else Format(schema_of(prompt.format, prefilled=prefilled)),
     )
 
@@ -200,3 +205,8 @@ def _add_at(rule: Rule, value: Any, body: dict[str, object]) -> None:  # Any: JS
     for step in outer:
         place = place.setdefault(step, {})
     place[last] = value
+
+
+def _thinks_not(request: MessagesRequest) -> bool:
+    """Thinking that is switched off is not sent at all, and so nothing else that stands in it."""
+    return request.thinking is not None and request.thinking.type == "disabled"
