@@ -23,6 +23,9 @@ from tests.fakes import KEY, Step, gateway, text_reply
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("documentation")]
 
 CATALOG = """
+[providers.scripted]
+kind = "embedded"
+
 [[models]]
 id = "claude-3.5-sonnet"
 display_name = "Test"
