@@ -15,7 +15,7 @@ from typing import IO
 from megallm.local.state import LocalState, StateFolder
 
 START_SECONDS = 60.0
-STOP_SECONDS = 15.0
+STOP_SECONDS = 40.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -176,7 +176,8 @@ def test_a_signal_ends_a_running_stream_too(tiny_model: Path, tmp_path: Path) ->
             httpx.Client(timeout=60) as client,
             client.stream("POST", f"{state.base_url}/v1/messages", json=long) as reply,
         ):
-            next(reply.iter_bytes())
+            begun = reply.iter_bytes()  # let go of, it would close the connection
+            next(begun)
             ended = stack.stop()
 
     assert (ended.status, "Traceback" in ended.stderr) == (0, False)

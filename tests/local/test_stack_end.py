@@ -45,7 +45,8 @@ def test_a_model_that_was_at_work_is_not_even_asked_to_close(tmp_path: Path) -> 
             client.stream("POST", f"{state.base_url}/v1/messages", json=stream) as reply,
         ):
             status = reply.status_code
-            next(reply.iter_bytes())
+            begun = reply.iter_bytes()  # let go of, it would close the connection
+            next(begun)
             ended = stack.stop()
 
     assert (status, ended.status, "closing" in ended.stdout, "Traceback" in ended.stderr) == (200, 0, False, False)
