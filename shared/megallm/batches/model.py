@@ -123,8 +123,9 @@ class Batch:
 class Part:
     """A range of the lines: bytes ``start`` up to, not including, ``end``; ``first`` is its first record's number.
 
-    Records are numbered from 1. ``duplicates`` are the numbers of records whose custom_id an earlier record has. ``attempt`` counts the claims and
-    fences: what an older attempt writes is refused. ``segments`` is how many checkpoints were recorded.
+    Records are numbered from 1. ``duplicates`` are the numbers of records whose custom_id an earlier record has.
+    ``attempt`` counts the claims and fences: what an older attempt writes is refused. ``segments`` is how many
+    checkpoints were recorded.
     """
 
     batch_id: str

@@ -38,7 +38,7 @@ class ObjectWriter(Protocol):
 
 
 class ObjectStore(Protocol):
-    """The one bucket. A version is an S3 version id, or the quoted ETag where the bucket keeps none; "" is the latest."""
+    """The one bucket. A version is S3's id of it, or the quoted ETag where the bucket keeps none; "" is the latest."""
 
     def head(self, key: str, version: str = "") -> ObjectHead | None:
         """None where there is no such object."""
