@@ -9,13 +9,14 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
 from pydantic_core import to_json
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from functions.api.gathering import GatheringTransport
 from megallm.errors import InvalidRequest, envelope
 from megallm.identifiers import new_request_id
 from megallm.telemetry import log
@@ -25,6 +26,10 @@ CANCELLED_SECONDS = 2.0
 
 class Protocol(HttpToolsProtocol):
     """uvicorn's HTTP/1.1, whose own refusal has the documented shape too: bytes that are no HTTP reach no app."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
+        super().connection_made(transport)
+        self.transport = cast(asyncio.Transport, GatheringTransport(transport, self.loop))
 
     def send_400_response(self, msg: str) -> None:
         """Says what is wrong and closes; where a reply is under way, which more bytes would spoil, only the latter."""

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+OURS = "functions.api.server:Protocol"  # as `megallm dev` serves
 
 
 @contextmanager
@@ -35,11 +36,11 @@ def upstream() -> Iterator[str]:
 
 
 @contextmanager
-def uvicorn(factory: str, **environ: str) -> Iterator[int]:
-    """An app that *factory*, a ``module:function``, makes; gives its port."""
+def uvicorn(factory: str, *, http: str = "auto", **environ: str) -> Iterator[int]:
+    """An app that *factory*, a ``module:function``, makes; gives its port. *http* is the protocol class."""
     port = free_port()
     command = [sys.executable, "-m", "uvicorn", factory, "--factory", "--port", str(port)]
-    with server([*command, "--no-access-log", "--log-level", "error"], port, environ):
+    with server([*command, "--http", http, "--no-access-log", "--log-level", "error"], port, environ):
         yield port
 
 

@@ -15,7 +15,7 @@ from tests.benchmarks.asgi import body_of
 from tests.benchmarks.invocation import Event, event, small_body
 from tests.benchmarks.load import Client, head_of
 from tests.benchmarks.measure import Row
-from tests.benchmarks.processes import upstream, uvicorn
+from tests.benchmarks.processes import OURS, upstream, uvicorn
 from tests.benchmarks.upstream import BURST, STEPS
 from tests.benchmarks.yardstick import row, slowness
 from tests.fakes import KEY
@@ -28,9 +28,9 @@ def run() -> list[Row]:
     with upstream() as url:
         factor = slowness(url)
         rows = [row(factor), *asyncio.run(_cpu_of_an_event(url, factor))]
-        with uvicorn("tests.benchmarks.servers:ours", UPSTREAM=f"{url}/burst-1") as port:
+        with uvicorn("tests.benchmarks.servers:ours", http=OURS, UPSTREAM=f"{url}/burst-1") as port:
             rows += asyncio.run(_first_event(int(url.rpartition(":")[2]), port, factor))
-        with uvicorn("tests.benchmarks.servers:ours", UPSTREAM=f"{url}/stepped") as port:
+        with uvicorn("tests.benchmarks.servers:ours", http=OURS, UPSTREAM=f"{url}/stepped") as port:
             rows += asyncio.run(_pace(int(url.rpartition(":")[2]), port))
     return rows
 

@@ -9,7 +9,7 @@ from tests.benchmarks.invocation import small_body
 from tests.benchmarks.load import requests_per_second
 from tests.benchmarks.measure import Row
 from tests.benchmarks.peers import PEER_KEY, PEERS
-from tests.benchmarks.processes import upstream, uvicorn
+from tests.benchmarks.processes import OURS, upstream, uvicorn
 from tests.fakes import KEY
 
 CONNECTIONS, REQUESTS, SECONDS, ROUNDS = 8, 3000, 6.0, 3
@@ -22,9 +22,9 @@ def run() -> list[Row]:
     rates: dict[str, list[float]] = {}
     with ExitStack() as stack:
         url = stack.enter_context(upstream())
-        stubbed = stack.enter_context(uvicorn("tests.benchmarks.servers:ours_stubbed"))
+        stubbed = stack.enter_context(uvicorn("tests.benchmarks.servers:ours_stubbed", http=OURS))
         ports["MegaLLM, stubbed provider"] = stubbed
-        ports[ours] = stack.enter_context(uvicorn("tests.benchmarks.servers:ours", UPSTREAM=url))
+        ports[ours] = stack.enter_context(uvicorn("tests.benchmarks.servers:ours", http=OURS, UPSTREAM=url))
         ports[plain] = stack.enter_context(uvicorn("tests.benchmarks.servers:plain_httpx", UPSTREAM=url))
         for peer in PEERS:
             if peer.missing is None:

@@ -13,7 +13,15 @@ from dataclasses import dataclass, replace
 from megallm.errors import GatewayError, InternalError, UpstreamFailed
 from megallm.identifiers import new_message_id
 from megallm.keys import Caller
-from megallm.messages.events import MessageDelta, MessageStart, MessageStop, StreamEvent, Usage
+from megallm.messages.events import (
+    MessageDelta,
+    MessageStart,
+    MessageStop,
+    StreamEvent,
+    TextDelta,
+    ThinkingDelta,
+    Usage,
+)
 from megallm.messages.requests import MessagesRequest
 from megallm.messages.sse import PING, encode, encode_error
 from megallm.operations.check_request import check_request
@@ -172,8 +180,12 @@ class _Reader:
                 first, others = await self._call.open()
                 async with aclosing(others):
                     self._take(first, began)
+                    shown = False
                     async for event in others:
                         self._take(event, began)
+                        if not shown and isinstance(event, TextDelta | ThinkingDelta):
+                            shown = True  # it leaves before what may have come with it is worked on
+                            await asyncio.sleep(0)
                         while self._ready_bytes > BACKLOG_BYTES:
                             self._drained.clear()
                             await self._drained.wait()

@@ -50,10 +50,11 @@ class OpenAIProvider:
         self._new_tool_id = new_tool_id
         self._images = images
         self._count_text = count_text
+        self._dialects: dict[int, tuple[Takes, Dialect]] = {}  # by the identity of the routes' tables
 
     async def prepare(self, call: Call[MessagesRequest]) -> OpenAICall:
         """Translates. Raises InvalidRequest, naming the field, for what this server cannot be told."""
-        dialect = _dialect(call.takes)
+        dialect = self._dialect(call.takes)
         signer = await self._signer()
         images = await fetch_images(call.request.messages, call.takes, self._images)
         route = f"{self._name}/{call.upstream_model}"
@@ -84,7 +85,7 @@ class OpenAIProvider:
 
     async def count_tokens(self, call: Call[TokenCountRequest]) -> int:
         """Exact where the server has a tokenizer for chats and all is text; else an estimate. Raises GatewayError."""
-        made, media = input_to_wire(call, _dialect(call.takes))
+        made, media = input_to_wire(call, self._dialect(call.takes))
         if self._tokenize_path is not None and media.count == 0:
             body = tokenizer_body(call.upstream_model, made.body)
             async with self._client.tokenize(self._tokenize_path, body) as answer:
@@ -102,12 +103,17 @@ class OpenAIProvider:
     async def aclose(self) -> None:
         """Nothing is this provider's own: the connections are the process's."""
 
-
-def _dialect(takes: Takes) -> Dialect:
-    try:
-        return dialect_of(takes.features)
-    except ValueError as error:
-        raise UpstreamMisconfigured("The gateway's table of what this model takes is wrong") from error
+    def _dialect(self, takes: Takes) -> Dialect:
+        """Read once of each table: a request need not validate it again."""
+        known = self._dialects.get(id(takes))
+        if known is not None and known[0] is takes:
+            return known[1]
+        try:
+            dialect = dialect_of(takes.features)
+        except ValueError as error:
+            raise UpstreamMisconfigured("The gateway's table of what this model takes is wrong") from error
+        self._dialects[id(takes)] = takes, dialect
+        return dialect
 
 
 def _quick_estimate(call: Call[MessagesRequest], wire: Wire) -> int:

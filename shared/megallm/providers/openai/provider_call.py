@@ -72,15 +72,16 @@ class OpenAICall:
         ask = self._ask_folded if self._wire.ends_early else self._ask_whole
         return await self._judged(await ask(self._wire.body), ask)
 
-    async def stream(self) -> AsyncGenerator[Event, None]:
+    def stream(self) -> AsyncGenerator[Event, None]:
         """The reply as it comes; where only a whole one can be judged, all but its beginning at its end."""
         self._spent = self._running = None
         format_ = self._wire.format
+        # Most replies are passed on as they are: a generator around them would cost each event something.
+        return self._ask(self._wire.body) if format_ is None else self._stream_judged(format_)
+
+    async def _stream_judged(self, format_: Format) -> AsyncGenerator[Event, None]:
         async with aclosing(self._ask(self._wire.body)) as events:
-            if format_ is None:
-                async for event in events:
-                    yield event
-            elif format_.enforced:
+            if format_.enforced:
                 async for event in _checked(events, format_):
                     yield event
             else:
