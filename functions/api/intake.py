@@ -11,6 +11,7 @@ from functions.api.disconnect import ClientGone
 from functions.api.edge import trace_of
 from megallm.errors import InvalidRequest, NotAuthenticated, RequestTooLarge, clip
 from megallm.keys import Caller
+from megallm.messages.caller_headers import CALLER_HEADERS
 from megallm.messages.calls import ApiVersion
 from megallm.operations.gateway import Gateway
 from megallm.operations.route_call import Sender
@@ -21,6 +22,7 @@ DEFAULT_VERSION: ApiVersion = "2023-06-01"
 
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 LOCAL_PEERS = ("127.0.0.1", "::1")
+_CALLER_HEADERS = frozenset(name.encode() for name in CALLER_HEADERS)
 PROXY_HEADERS = frozenset({"forwarded", "via", "x-real-ip", "cf-connecting-ip", "true-client-ip"})
 
 
@@ -74,7 +76,7 @@ class Intake:
 
 
 def sender(request: Request) -> Sender:
-    """Version, betas and the time there is. Raises InvalidRequest for a version that is not known."""
+    """Version, betas, the time there is, and whom it is for. Raises InvalidRequest for a version that is not known."""
     headers = request.headers
     version = headers.get("anthropic-version") or DEFAULT_VERSION
     if version not in KNOWN_VERSIONS:
@@ -83,7 +85,19 @@ def sender(request: Request) -> Sender:
             param="anthropic-version",
         )
     betas = [flag.strip() for line in headers.getlist("anthropic-beta") for flag in line.split(",")]
-    return Sender(version, tuple(dict.fromkeys(flag for flag in betas if flag)), _seconds_left(request.scope))
+    flags = tuple(dict.fromkeys(flag for flag in betas if flag))
+    return Sender(version, flags, _seconds_left(request.scope), _caller_headers(request.scope))
+
+
+def _caller_headers(scope: Scope) -> tuple[tuple[str, str], ...]:
+    """Raises InvalidRequest for what no header of an upstream call could hold."""
+    found = {
+        name.decode(): value.decode("latin-1") for name, value in scope["headers"] if name in _CALLER_HEADERS and value
+    }
+    for name, value in found.items():
+        if not (value.isascii() and value.isprintable()):
+            raise InvalidRequest(f"{name}: must be printable ASCII", param=name)
+    return tuple(found.items())
 
 
 def _seconds_left(scope: Scope) -> float | None:

@@ -152,3 +152,29 @@ def test_an_unknown_table_does_not_ship() -> None:
     """A slip of ours, not the operator's, who is told at start."""
     with pytest.raises(KeyError):
         shipped("nope")
+
+
+def test_a_route_may_say_how_long_it_may_be_silent() -> None:
+    """Its own word stands over its provider's; without either there is no limit."""
+    limits = "first_byte_seconds = 5\nwhole_reply_seconds = 90.5\n"
+    routes = (
+        'routes = [{ provider = "p", model = "m" }, { provider = "p", model = "n", first_byte_seconds = 0.5 }, '
+        '{ provider = "embedded", model = "e" }]\n'
+    )
+
+    (model,) = parse(HEAD + routes + '[providers.p]\nkind = "openai"\n' + limits, source="f").models
+
+    assert [(route.first_byte_seconds, route.whole_reply_seconds) for route in model.routes] == [
+        (5, 90.5),
+        (0.5, 90.5),
+        (None, None),
+    ]
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "inf", "nan", "true", '"5"'])
+def test_a_limit_that_is_none_is_refused(value: str) -> None:
+    """With its line."""
+    text = HEAD + ROUTE + f'[providers.p]\nkind = "anthropic"\nfirst_byte_seconds = {value}\n'
+
+    with pytest.raises(BrokenCatalog, match=r"f.*line 7"):
+        parse(text, source="f")

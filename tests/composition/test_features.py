@@ -39,6 +39,15 @@ def house(features: str, kind: str = "openai", route: str = "") -> str:
         ),
         (house('prefill = "trailing"', "anthropic"), "features.prefill: it must be true or false"),
         (house("api = 1", "bedrock"), "features.api: it must be a text"),
+        (
+            house('api = "convers"', "bedrock"),
+            ', line 7: providers.house.takes.features.api: it must be "invoke" or "converse"',
+        ),
+        (house('api = ""', "bedrock"), 'features.api: it must be "invoke" or "converse"'),
+        (
+            house('anthropic_version = "newest"', "anthropic"),
+            ", line 7: providers.house.takes.features.anthropic_version: it must be a date such as 2023-06-01",
+        ),
         (house("prefill = true", "embedded"), "features.prefill: a provider of the kind embedded reads no such"),
         (
             house("", "anthropic", ', table = "vllm"'),

@@ -1,5 +1,6 @@
 """A whole message through each SDK: what it is made of, and how requests reach the provider."""
 
+import httpx
 import pytest
 
 from megallm.messages.builder import BlockBuilder
@@ -10,7 +11,7 @@ from tests.contract.clients import SdkError
 from tests.contract.conftest import Connect, Serve
 from tests.contract.samples import HELLO
 from tests.contract.server import WatchedProvider
-from tests.fakes import text_reply
+from tests.fakes import KEY, text_reply
 
 USAGE = Usage(input_tokens=7, output_tokens=3, cache_read_input_tokens=5, cache_creation_input_tokens=2)
 
@@ -143,6 +144,34 @@ def test_betas_are_accepted_and_reach_the_provider(connect: Connect, serve: Serv
     sdk.create(**HELLO)
 
     assert provider.calls[0].betas == ("one-2026-01-01", "two-2026-01-01")
+
+
+def test_headers_that_say_whom_a_request_is_for_reach_the_provider(connect: Connect, serve: Serve) -> None:
+    """C04: messages.create sends its user_profile_id and workspace_id so."""
+    provider = WatchedProvider()
+    headers = {"Anthropic-User-Profile-Id": "uprof_1", "anthropic-workspace-id": "wrkspc_1"}
+
+    connect(serve(provider), headers=headers).create(**HELLO)
+
+    assert sorted(provider.calls[0].headers) == [
+        ("anthropic-user-profile-id", "uprof_1"),
+        ("anthropic-workspace-id", "wrkspc_1"),
+    ]
+
+
+def test_such_a_header_must_be_one_that_can_be_sent_on(serve: Serve) -> None:
+    """C08: whatever bytes come, it is a 400 that names it."""
+    server = serve()
+    headers = {b"x-api-key": KEY.encode(), b"anthropic-workspace-id": b"w\xe4"}
+
+    answer = httpx.post(f"{server.url}/v1/messages", headers=headers, json=HELLO)
+
+    assert answer.status_code == 400
+    assert answer.json()["error"] == {
+        "type": "invalid_request_error",
+        "message": "anthropic-workspace-id: must be printable ASCII",
+        "param": "anthropic-workspace-id",
+    }
 
 
 ADAPTATIONS = (Adaptation("thinking", "dropped"), Adaptation("naïve field", "left out, alas"))

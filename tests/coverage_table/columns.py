@@ -32,15 +32,15 @@ def _cell(bench: Bench, kind: str, row: Row) -> str:
     try:
         request = parse(body, MessagesRequest)
         check_request(gateway(), request, Sender(betas=row.betas))
-        adaptations = _adaptations(bench, kind, body, row.betas)
+        adaptations = _adaptations(bench, kind, body, row)
     except InvalidRequest as refusal:
         return "refused" if refusal.param is not None else "refused without a name"
     changes = dict.fromkeys(adaptation.change for adaptation in adaptations)
     return f"adapted: {', '.join(changes)}" if changes else "native"
 
 
-def _adaptations(bench: Bench, kind: str, body: bytes, betas: tuple[str, ...]) -> tuple[Adaptation, ...]:
+def _adaptations(bench: Bench, kind: str, body: bytes, row: Row) -> tuple[Adaptation, ...]:
     if kind != EMBEDDED:
-        return bench.prepare(kind, body, betas).adaptations
+        return bench.prepare(kind, body, row.betas, row.headers).adaptations
     # The model's file is not needed for what its translation alone decides.
-    return to_wire(Call(parse(body, MessagesRequest), EMBEDDED, betas, body)).adaptations
+    return to_wire(Call(parse(body, MessagesRequest), EMBEDDED, row.betas, body, headers=row.headers)).adaptations

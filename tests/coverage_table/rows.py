@@ -26,11 +26,12 @@ class Row:
     label: str
     request: Json
     betas: tuple[str, ...] = ()
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 # In sections of their own, or no part of the body.
 _ELSEWHERE = frozenset({"model", "max_tokens", "messages", "tools", "tool_choice", "betas"})
-# Sent as headers, which name the caller's own account at Anthropic.
+# Parameters of the SDK's methods that it sends as headers.
 HEADERS = frozenset({"user_profile_id", "workspace_id"})
 # Where a block of a type may stand; all others are of assistant turns.
 _OF_USERS = frozenset({"text", "image", "document", "search_result", "container_upload", "tool_result"})
@@ -45,6 +46,9 @@ def rows() -> Iterator[Row]:
     yield from _unique(_tool_choices())
     for flag in beta_flags():
         yield Row("Beta flags", flag, LEAST, (flag,))
+    for name in sorted(HEADERS):
+        header = f"anthropic-{name.replace('_', '-')}"
+        yield Row("Headers", header, LEAST, headers=((header, "some_id"),))
 
 
 def _unique(found: Iterator[Row]) -> Iterator[Row]:

@@ -1,5 +1,7 @@
 """Turns are merged, and tool calls must pair with their results."""
 
+from typing import Any
+
 import pytest
 
 from megallm.errors import InvalidRequest
@@ -7,16 +9,20 @@ from megallm.messages.blocks import TextBlock
 from megallm.messages.conversation import Turn, check_tool_pairs, turns
 from megallm.messages.requests import Message
 
+TEXT: dict[str, object] = {"type": "text", "text": "x"}
+THOUGHT: dict[str, object] = {"type": "thinking", "thinking": "hm", "signature": "s"}
+IMAGE: dict[str, object] = {"type": "image", "source": {"type": "url", "url": "https://a.invalid/x.png"}}
+
 
 def text(value: str) -> TextBlock:
     return TextBlock(text=value)
 
 
-def assistant(*ids: str) -> dict[str, object]:
+def assistant(*ids: str) -> dict[str, Any]:
     return {"role": "assistant", "content": [{"type": "tool_use", "id": i, "name": "f", "input": {}} for i in ids]}
 
 
-def results(*ids: str) -> dict[str, object]:
+def results(*ids: str) -> dict[str, Any]:
     return {"role": "user", "content": [{"type": "tool_result", "tool_use_id": i, "content": "ok"} for i in ids]}
 
 
@@ -53,6 +59,11 @@ def test_a_system_message_keeps_its_place() -> None:
         (said("user"), assistant("a"), results("a"), assistant("b"), results("b")),
         (said("user"), assistant("a"), assistant("b"), results("a"), results("b")),
         (said("user"), assistant("a"), said("system"), results("a")),
+        (
+            said("user"),
+            {"role": "assistant", "content": [TEXT, THOUGHT, *assistant("a")["content"]]},
+            {"role": "user", "content": [*results("a")["content"], IMAGE, TEXT]},
+        ),
         (said("user"), assistant("a"), results("a"), assistant("a"), results("a")),
         (
             said("user"),

@@ -148,6 +148,13 @@ def test_a_nul_character_is_refused_with_its_place() -> None:
     assert refusal(body) == ("system.0.text: NUL characters are not allowed", "system.0.text")
 
 
+def test_a_nul_character_in_a_name_is_refused_with_the_place_of_the_name() -> None:
+    """C08: it would be shown to the caller as it is."""
+    body = b'{"model":"m","max_tokens":1,"messages":[{"role":"user","content":"x"}],"metadata":{"a":{"b\\u0000":1}}}'
+
+    assert refusal(body) == ("metadata.a: NUL characters are not allowed", "metadata.a")
+
+
 def test_the_text_of_a_nul_escape_is_allowed() -> None:
     """A backslash and `u0000` as six characters are text."""
     assert parsed(system="\\u0000").system == "\\u0000"

@@ -8,12 +8,13 @@ from hypothesis import HealthCheck, Phase, given, settings
 from pydantic_core import to_json
 
 from megallm.errors import InvalidRequest
+from megallm.messages.caller_headers import CALLER_HEADERS
 from megallm.messages.calls import Adaptation, Call
 from megallm.messages.requests import MessagesRequest, parse
 from megallm.providers.embedded.wire import to_wire
 from tests.properties.markers import Marked, with_unknown_members, with_words, words_in
 from tests.properties.strategies import requests
-from tests.properties.upstreams import FAMILIES, Bench
+from tests.properties.upstreams import FAMILIES, KINDS, Bench
 
 Json = Any  # a value of JSON
 
@@ -76,3 +77,24 @@ def test_nothing_vanishes_on_the_way_to_the_embedded_model(mark: Callable[[Json]
     prompt = "".join(piece.text for turn in wire.prompt.turns for piece in turn.pieces)
 
     assert unheard(words, prompt, wire.adaptations) == []
+
+
+@pytest.mark.parametrize("name", CALLER_HEADERS)
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "anthropic"])
+def test_no_translation_loses_a_header_in_silence(bench: Bench, kind: str, name: str) -> None:
+    """Whom a request is for is nothing that these upstreams can be told."""
+    body = to_json({"model": kind, "max_tokens": 5, "messages": [{"role": "user", "content": "Hello"}]})
+
+    adaptations = bench.prepare(kind, body, headers=[(name, "some_id")]).adaptations
+
+    assert adaptations == (Adaptation(name, "dropped"),)
+
+
+@pytest.mark.parametrize("name", CALLER_HEADERS)
+def test_the_embedded_model_loses_no_header_in_silence(name: str) -> None:
+    """It answers whoever asks."""
+    body = to_json({"model": "m", "max_tokens": 5, "messages": [{"role": "user", "content": "Hello"}]})
+
+    wire = to_wire(Call(parse(body, MessagesRequest), "embedded", body=body, headers=((name, "some_id"),)))
+
+    assert wire.adaptations == (Adaptation(name, "dropped"),)

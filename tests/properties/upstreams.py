@@ -119,11 +119,14 @@ class Bench:
         """Waits for it on the loop that is the providers'."""
         return self._runner.run(work)
 
-    def prepare(self, kind: str, body: bytes, betas: Sequence[str] = ()) -> PreparedCall:
+    def prepare(
+        self, kind: str, body: bytes, betas: Sequence[str] = (), headers: Sequence[tuple[str, str]] = ()
+    ) -> PreparedCall:
         """The request translated for this kind of upstream. Raises InvalidRequest."""
         model = self.catalog.find(kind)
         request = parse(body, MessagesRequest)
-        call = call_of(request, model, model.routes[0], Sender(betas=tuple(betas)), body)
+        sender = Sender(betas=tuple(betas), headers=tuple(headers))
+        call = call_of(request, model, model.routes[0], sender, body)
         return self.run(self.providers[model.routes[0].provider].prepare(call))
 
     def send(self, kind: str, body: bytes) -> tuple[bytes, tuple[Adaptation, ...]]:

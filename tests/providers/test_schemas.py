@@ -1,9 +1,11 @@
 """Callers' schemas: what is one, and what a text has wrong by it (C24, C45)."""
 
+import jsonschema_rs
 import pytest
 
 from megallm.errors import InvalidRequest
 from megallm.messages.requests import JsonSchemaFormat
+from megallm.providers import schemas
 from megallm.providers.schemas import BadSchema, Schema, schema_of
 
 CITY: dict[str, object] = {
@@ -67,3 +69,9 @@ def test_a_format_is_refused_by_its_path() -> None:
     with pytest.raises(InvalidRequest) as no_prefill:
         schema_of(good, prefilled=True)
     assert (no_schema.value.param, no_prefill.value.param) == ("output_config.format.schema", "output_config.format")
+
+
+def test_the_library_is_not_let_out_even_by_a_reference_that_was_overlooked() -> None:
+    """It would read files and the network by itself."""
+    with pytest.raises(ValueError, match="is not part of the schema"):
+        jsonschema_rs.validator_for({"$ref": "http://127.0.0.1:9/secret"}, retriever=schemas._nowhere)

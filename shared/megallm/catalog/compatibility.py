@@ -35,11 +35,14 @@ class TakesTable(BaseModel):
     fields: Mapping[str, RuleText] = {}
     betas: Mapping[str, RuleText] = {}
     blocks: Mapping[str, RuleText] = {}
+    headers: Mapping[str, RuleText] = {}
     features: Mapping[str, StrictBool | StrictInt | StrictStr] = {}
 
     def takes(self) -> Takes:
         """The table as it is used."""
-        return Takes(_rules(self.fields), _rules(self.betas), _rules(self.blocks), dict(self.features))
+        return Takes(
+            _rules(self.fields), _rules(self.betas), _rules(self.blocks), _rules(self.headers), dict(self.features)
+        )
 
 
 @cache

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from megallm.catalog.compatibility import TakesTable
 from megallm.catalog.lines import line_of
 from megallm.catalog.models import UNKNOWN_RELEASE, Capability, Catalog, Lifecycle, Model, Prices, Route
-from megallm.catalog.upstreams import IMPLIED, KINDS, Kind, TableName, Upstream, Upstreams
+from megallm.catalog.upstreams import IMPLIED, KINDS, Kind, Seconds, TableName, Upstream, Upstreams
 from megallm.messages.compatibility import Feature, Takes
 
 SHIPPED = {"local": "local.toml", "aws": "aws.toml"}
@@ -53,6 +53,8 @@ class _Route(_Table):
     model: Name
     table: TableName | None = None
     takes: TakesTable | None = None
+    first_byte_seconds: Seconds | None = None
+    whole_reply_seconds: Seconds | None = None
 
 
 class _Defaults(_Table):
@@ -154,7 +156,13 @@ class _Reader:
             )
         takes = upstream.takes_with(route.table, route.takes)
         self._check_features(route, upstream, takes, where)
-        return Route(route.provider, route.model, takes)
+        return Route(
+            route.provider,
+            route.model,
+            takes,
+            route.first_byte_seconds or upstream.first_byte_seconds,
+            route.whole_reply_seconds or upstream.whole_reply_seconds,
+        )
 
     def _check_features(self, route: _Route, upstream: Upstream, takes: Takes, where: Sequence[str | int]) -> None:
         """Said of the place that states the feature: the route, the provider, else the table that one of them names."""

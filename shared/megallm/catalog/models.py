@@ -48,11 +48,17 @@ class Prices:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One way to get a model answered: a provider, the name that its upstream knows, and what that one takes."""
+    """One way to get a model answered: a provider, the name that its upstream knows, and what that one takes.
+
+    Where there is a next route, it is tried after ``first_byte_seconds`` without an event of a stream or a count, and
+    after ``whole_reply_seconds`` without a reply that is not streamed; None leaves it to the deadline of all routes.
+    """
 
     provider: str
     model: str
     takes: Takes = EVERYTHING
+    first_byte_seconds: float | None = None
+    whole_reply_seconds: float | None = None
 
     @property
     def name(self) -> str:

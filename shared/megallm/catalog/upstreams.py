@@ -37,7 +37,8 @@ def _table(name: str) -> str:
 SecretReference = Annotated[str, AfterValidator(_reference)]
 Url = Annotated[str, AfterValidator(_url)]
 TableName = Annotated[str, AfterValidator(_table)]
-Headers = Mapping[str, str]
+Headers = Annotated[Mapping[str, str], Field(repr=False)]  # an operator may have written a key into one
+Seconds = Annotated[float, Field(gt=0, strict=True, allow_inf_nan=False)]
 
 
 class _Upstream(BaseModel):
@@ -46,6 +47,9 @@ class _Upstream(BaseModel):
     # The compatibility table that ships for this kind of server, and what the operator knows better.
     table: TableName | None = None
     takes: TakesTable = TakesTable()
+    # How long it may be silent before the next route is tried; see ``Route``.
+    first_byte_seconds: Seconds | None = None
+    whole_reply_seconds: Seconds | None = None
 
     def default_table(self) -> str | None:
         """The table of a provider that names none."""
@@ -73,7 +77,7 @@ class OpenAIUpstream(_Upstream):
     auth_header: str = "authorization"
     path: str = "/chat/completions"
     tokenize_path: str | None = None
-    query: Mapping[str, str] = {}
+    query: Headers = {}
     headers: Headers = {}
     body: Mapping[str, object] = {}
 

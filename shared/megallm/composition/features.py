@@ -1,5 +1,6 @@
 """Whether the features of the catalogue's tables are such as each kind of provider can read."""
 
+import re
 from collections.abc import Mapping
 
 from megallm.catalog.compatibility import shipped
@@ -11,6 +12,12 @@ _TABLES: Mapping[Kind, tuple[str, ...]] = {
     "anthropic": ("anthropic",),
     "bedrock": ("bedrock", "converse"),
     "embedded": (),
+}
+
+# What the texts among them may say, and how that is told.
+_TEXTS: Mapping[Kind, Mapping[str, tuple[re.Pattern[str], str]]] = {
+    "anthropic": {"anthropic_version": (re.compile(r"\d{4}-\d{2}-\d{2}"), "a date such as 2023-06-01")},
+    "bedrock": {"api": (re.compile(r"invoke|converse"), '"invoke" or "converse"')},
 }
 
 _TYPES: Mapping[type[Feature], str] = {bool: "true or false", int: "a whole number", str: "a text"}
@@ -29,4 +36,7 @@ def fault_in(kind: Kind, features: Mapping[str, Feature]) -> tuple[str, str] | N
             return name, f"a provider of the kind {kind} reads no such feature"
         if type(value) is not type(known[name]):
             return name, f"it must be {_TYPES[type(known[name])]}"
+        wanted = _TEXTS.get(kind, {}).get(name)
+        if wanted is not None and wanted[0].fullmatch(str(value)) is None:
+            return name, f"it must be {wanted[1]}"
     return None

@@ -30,7 +30,7 @@ class Call(Generic[RequestT]):
     ``upstream_model`` is the upstream's own name of the model; ``betas`` are the flags of the ``anthropic-beta``
     header, in their order and without repetition; ``body`` is the request's JSON as it came, which a native upstream
     gets as it is; ``takes`` is the route's table; ``context_tokens`` and ``max_output_tokens`` are the catalogue's,
-    None where it does not know.
+    None where it does not know. ``headers`` are those of ``CALLER_HEADERS`` that the request has.
     """
 
     request: RequestT
@@ -41,3 +41,4 @@ class Call(Generic[RequestT]):
     takes: Takes = EVERYTHING
     context_tokens: int | None = None
     max_output_tokens: int | None = None
+    headers: tuple[tuple[str, str], ...] = ()

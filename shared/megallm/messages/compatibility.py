@@ -44,12 +44,14 @@ class Takes:
 
     ``fields`` has request fields by dotted path (``output_config.effort``), ``betas`` flags of the
     ``anthropic-beta`` header, ``blocks`` content blocks by type, or by type and source (``image.url``), and types of
-    tools (``tool.web_search_*``). ``features`` are facts that only one kind of provider reads, and checks.
+    tools (``tool.web_search_*``), ``headers`` those of ``CALLER_HEADERS``. ``features`` are facts that only one kind
+    of provider reads, and checks.
     """
 
     fields: Rules = Rules()
     betas: Rules = Rules()
     blocks: Rules = Rules()
+    headers: Rules = Rules()
     features: Mapping[str, Feature] = field(default_factory=dict)
 
     def over(self, other: "Takes") -> "Takes":
@@ -58,6 +60,7 @@ class Takes:
             fields=Rules({**other.fields.named, **self.fields.named}),
             betas=Rules({**other.betas.named, **self.betas.named}),
             blocks=Rules({**other.blocks.named, **self.blocks.named}),
+            headers=Rules({**other.headers.named, **self.headers.named}),
             features={**other.features, **self.features},
         )
 

@@ -1,6 +1,7 @@
 """Folds the events of a reply into the reply: what a client of the stream ends up with."""
 
 from collections.abc import Iterable
+from typing import assert_never
 
 from pydantic_core import from_json
 
@@ -48,6 +49,8 @@ def fold(events: Iterable[Event]) -> Reply:
                 whole = True
             case MessageStart():
                 pass
+            case _:
+                assert_never(event)
     if end is None or not whole:
         raise UpstreamFailed("The upstream ended before its reply was whole")
     return Reply(tuple(content), end.stop_reason, end.usage, end.stop_sequence, end.stop_details)

@@ -6,7 +6,7 @@ import time
 from megallm.errors import GatewayError
 from megallm.messages.requests import TokenCountRequest
 from megallm.operations.check_request import check_request
-from megallm.operations.deadline import Deadline, seconds_for
+from megallm.operations.deadline import Deadline, RouteLimit, RouteTimedOut, seconds_for
 from megallm.operations.gateway import Gateway
 from megallm.operations.retry import is_upstreams
 from megallm.operations.route_call import Sender, call_of, log_failure
@@ -29,10 +29,12 @@ async def count_tokens(gateway: Gateway, request: TokenCountRequest, sender: Sen
             began = time.perf_counter()
             try:
                 call = call_of(request, model, route, sender, body)
-                return await gateway.providers[route.provider].count_tokens(call)
+                async with RouteLimit(route.first_byte_seconds if len(routes) > 1 else None):
+                    return await gateway.providers[route.provider].count_tokens(call)
             except GatewayError as error:
                 log_failure(trace, tried, error, began)
-                wait = gateway.retry.wait(error, tried, deadline - time.monotonic())
+                hangs = isinstance(error, RouteTimedOut)
+                wait = None if hangs else gateway.retry.wait(error, tried, deadline - time.monotonic())
                 if not is_upstreams(error) or (wait is None and len(routes) == 1):
                     raise
                 if wait is None:

@@ -16,6 +16,7 @@ from megallm.messages.adaptations import HEADER, header_value
 from megallm.messages.calls import Adaptation, ApiVersion, Call
 from megallm.messages.events import Reply, StreamEvent, Usage, plus
 from megallm.messages.requests import MessagesRequest, TokenCountRequest
+from megallm.operations.deadline import RouteLimit, RouteTimedOut
 from megallm.operations.gateway import Gateway
 from megallm.operations.ports import PreparedCall
 from megallm.operations.retry import is_upstreams
@@ -32,11 +33,15 @@ ResultT = TypeVar("ResultT")
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """What a request says of itself outside its body; ``seconds_left`` is what a Lambda function has, else None."""
+    """What a request says of itself outside its body.
+
+    ``seconds_left`` is what a Lambda function has, else None; ``headers`` are those of ``CALLER_HEADERS``.
+    """
 
     version: ApiVersion = "2023-06-01"
     betas: tuple[str, ...] = ()
     seconds_left: float | None = None
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 class RoutedCall:
@@ -57,6 +62,7 @@ class RoutedCall:
         self._prepared: PreparedCall | None = None
         self._is_prepared = asyncio.Event()
         self._held = False
+        self._limit: RouteLimit | None = None  # of the try that runs
         self._spent: Usage | None = None  # by tries that failed
         self._trying = False
         self._failure: GatewayError | None = None
@@ -78,35 +84,57 @@ class RoutedCall:
 
     async def create(self) -> Reply:
         """The whole reply. Raises GatewayError."""
-        return await self._try(lambda prepared: prepared.create())
+        return await self._try(lambda prepared: prepared.create(), lambda route: route.whole_reply_seconds)
 
     async def open(self) -> tuple[StreamEvent, AsyncGenerator[StreamEvent, None]]:
         """The first event, and the others; the generator must be closed. Raises GatewayError."""
-        return await self._try(_first_of)
+        return await self._try(_first_of, lambda route: route.first_byte_seconds)
 
     async def hold(self) -> None:
         """From now on no other route may answer, since the client is told of this one. Waits until there is one."""
         self._held = True
+        if self._limit is not None and not self._limit.lift():
+            self._is_prepared.clear()  # the turn to the next route was due before
         await self._is_prepared.wait()
 
     @property
     def _route(self) -> Route:
         return self._model.routes[self._at]
 
-    async def _try(self, send: Callable[[PreparedCall], Awaitable[ResultT]]) -> ResultT:
+    @property
+    def _is_last(self) -> bool:
+        return self._at + 1 == len(self._model.routes)
+
+    async def _try(
+        self, send: Callable[[PreparedCall], Awaitable[ResultT]], limit_of: Callable[[Route], float | None]
+    ) -> ResultT:
         while True:
             self._tried += 1
             self._trace.route = self._route.name
             began = time.perf_counter()
             try:
-                if self._prepared is None:
-                    self._prepared = await self._prepared_for(self._route)
-                    self._is_prepared.set()
-                self._trying = True
-                return await send(self._prepared)
+                seconds = limit_of(self._route)
+                if seconds is None or self._held or self._is_last:
+                    return await self._send(send)
+                return await self._send_within(seconds, send)
             except GatewayError as error:
                 log_failure(self._trace, self._tried, error, began)
                 await self._go_on_after(error)
+
+    async def _send(self, send: Callable[[PreparedCall], Awaitable[ResultT]]) -> ResultT:
+        if self._prepared is None:
+            self._prepared = await self._prepared_for(self._route)
+        self._is_prepared.set()
+        self._trying = True
+        return await send(self._prepared)
+
+    async def _send_within(self, seconds: float, send: Callable[[PreparedCall], Awaitable[ResultT]]) -> ResultT:
+        self._limit = RouteLimit(seconds)
+        try:
+            async with self._limit:
+                return await self._send(send)
+        finally:
+            self._limit = None
 
     async def _prepared_for(self, route: Route) -> PreparedCall:
         call = call_of(self._request, self._model, route, self._sender, self._body)
@@ -120,6 +148,9 @@ class RoutedCall:
         if self._failure is not None and not is_upstreams(error):
             # The first route decides what a request may ask for. One that only stands in for it is passed over.
             self._turn_to_the_next(self._failure)
+            return
+        if isinstance(error, RouteTimedOut):  # before the client was told of it: that would have lifted the limit
+            self._turn_to_the_next(error, even_if_held=True)
             return
         if not is_upstreams(error):
             raise error
@@ -135,8 +166,8 @@ class RoutedCall:
         self._spent = self.usage
         self._trying = False
 
-    def _turn_to_the_next(self, failure: GatewayError) -> None:
-        if self._held or self._at + 1 == len(self._model.routes) or time.monotonic() >= self._deadline:
+    def _turn_to_the_next(self, failure: GatewayError, *, even_if_held: bool = False) -> None:
+        if (self._held and not even_if_held) or self._is_last or time.monotonic() >= self._deadline:
             raise failure
         self._spend()
         self._failure = failure
@@ -174,6 +205,7 @@ def call_of(request: RequestT, model: Model, route: Route, sender: Sender, body:
         route.takes,
         model.context_tokens,
         model.max_output_tokens,
+        sender.headers,
     )
 
 

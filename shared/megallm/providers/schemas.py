@@ -5,7 +5,7 @@ The only module that knows jsonschema-rs, which bounds what a hostile pattern ca
 
 import importlib
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from pydantic_core import from_json
 
@@ -75,6 +75,6 @@ def schema_of(wanted: JsonSchemaFormat, *, prefilled: bool) -> Schema:
         raise InvalidRequest(f"{_PATH}.schema: {error}", param=f"{_PATH}.schema") from error
 
 
-def _nowhere(uri: str) -> object:
+def _nowhere(uri: str) -> NoReturn:
     # Else the library would read files and the network for whoever writes a schema.
     raise ValueError(f"{clip(uri)} is not part of the schema")

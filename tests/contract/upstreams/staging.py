@@ -49,9 +49,12 @@ def model_for(dialect: Dialect, *then: Dialect, prefix: str = "via") -> str:
     return "-".join([prefix, *(each.name for each in (dialect, *then))])
 
 
-def catalogue(url: str, *, closed_url: str | None = None, other_url: str | None = None) -> str:
-    """A model a dialect at *url*; the same at *closed_url*; and models that fall back to the next dialect elsewhere."""
-    parts = [_providers("", url), *(_model(model_for(each), [("", each)]) for each in DIALECTS)]
+def catalogue(url: str, *, closed_url: str | None = None, other_url: str | None = None, limits: str = "") -> str:
+    """A model a dialect at *url*; the same at *closed_url*; and models that fall back to the next dialect elsewhere.
+
+    *limits* are further lines of the providers at *url*.
+    """
+    parts = [_providers("", url, limits), *(_model(model_for(each), [("", each)]) for each in DIALECTS)]
     if closed_url is not None:
         parts += [_providers("refused-", closed_url)]
         parts += [_model(model_for(each, prefix="refused"), [("refused-", each)]) for each in DIALECTS]
@@ -70,23 +73,23 @@ def route_of(dialect: Dialect, prefix: str = "") -> str:
     return f"{prefix}{_PROVIDER[dialect.name]}/{_UPSTREAM_MODEL[dialect.name]}"
 
 
-def _providers(prefix: str, url: str) -> str:
+def _providers(prefix: str, url: str, limits: str = "") -> str:
     return f"""
 [providers.{prefix}chat]
 kind = "openai"
 base_url = "{url}/v1"
 api_key = "env:UPSTREAM_KEY"
-
+{limits}
 [providers.{prefix}messages]
 kind = "anthropic"
 base_url = "{url}"
 api_key = "env:UPSTREAM_KEY"
-
+{limits}
 [providers.{prefix}bedrock]
 kind = "bedrock"
 region = "{_REGION}"
 endpoint_url = "{url}"
-"""
+{limits}"""
 
 
 def _model(name: str, routes: Iterable[tuple[str, Dialect]]) -> str:

@@ -29,6 +29,17 @@ def stubborn(
         yield running
 
 
+@pytest.fixture(scope="module")
+def hasty(
+    upstream: Listener, other: Listener, credentials: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stage]:
+    """A gateway whose first routes must not be silent for long, and which would try each twice."""
+    limits = "first_byte_seconds = 0.3\nwhole_reply_seconds = 0.3\n"
+    text = catalogue(upstream.url, other_url=other.url, limits=limits)
+    with stage(text, tmp_path_factory.mktemp("hasty"), tries=2) as running:
+        yield running
+
+
 NAMES = ("429 without retry-after", "500", "503", "529", "HTML with 502", "JSON cut short", "closes at once")
 PASSING = [fault for fault in (*REFUSALS, *RUBBISH, *BREAKS) if fault.name in NAMES]
 
@@ -59,6 +70,21 @@ def test_the_next_route_answers_where_the_first_does_not(
 
     assert (outcome, len(upstream.exchanges), len(other.exchanges)) == (GOOD, 2, 1)
     assert outcome.headers["megallm-route"] == route_of(then, "other-")
+
+
+@pytest.mark.parametrize(("dialect", "then"), FALLBACKS, ids=[f"{one.name}-{two.name}" for one, two in FALLBACKS])
+def test_a_route_that_hangs_is_left_for_the_next(
+    upstream: Listener, other: Listener, hasty: Stage, dialect: Dialect, then: Dialect, mode: Mode
+) -> None:
+    """After the time that the catalogue gives it, once, and its connection is closed."""
+    upstream.play(lambda received: [upstream.gate, *good(dialect, received)])
+    other.play(lambda received: good(then, received))
+
+    outcome = ask(hasty, model_for(dialect, then), mode)
+
+    assert (outcome, len(upstream.exchanges), len(other.exchanges)) == (GOOD, 1, 1)
+    assert outcome.headers["megallm-route"] == route_of(then, "other-")
+    upstream.exchanges[0].wait_until_peer_left()
 
 
 def test_what_the_operator_must_mend_goes_to_the_next_route_at_once(

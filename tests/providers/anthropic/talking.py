@@ -58,10 +58,16 @@ class Keys:
             self._keys.pop(0)
 
 
-def call_of(takes: Takes = EVERYTHING, *, betas: tuple[str, ...] = (), **fields: object) -> Call[MessagesRequest]:
+def call_of(
+    takes: Takes = EVERYTHING,
+    *,
+    betas: tuple[str, ...] = (),
+    headers: tuple[tuple[str, str], ...] = (),
+    **fields: object,
+) -> Call[MessagesRequest]:
     """A call with a small body."""
     body = to_json({"model": "asked", "max_tokens": 5, "messages": [{"role": "user", "content": "Hi"}], **fields})
-    return Call(parse(body, MessagesRequest), "up", betas, body, takes=takes)
+    return Call(parse(body, MessagesRequest), "up", betas, body, takes=takes, headers=headers)
 
 
 @asynccontextmanager

@@ -1,6 +1,7 @@
 """The anthropic provider against a real server: what it sends, and what it makes of whole answers."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 import pytest
@@ -22,10 +23,11 @@ from megallm.messages.calls import Adaptation, Call
 from megallm.messages.events import Reply, Usage
 from megallm.messages.requests import TokenCountRequest, parse
 from megallm.providers.anthropic.provider import AnthropicProvider
-from tests.providers.raw_server import Connection, answer
+from tests.providers.raw_server import Connection, Script, answer
 
 from .talking import (
     MESSAGE,
+    START,
     STREAM,
     Keys,
     answering,
@@ -38,6 +40,16 @@ from .talking import (
     sse,
     talking,
 )
+
+Use = Callable[[AnthropicProvider], Awaitable[object]]
+SAID: dict[str, object] = {
+    "type": "error",
+    "error": {
+        "type": "invalid_request_error",
+        "message": "Basic house/secret and house/secret are on",
+        "details": {"error_code": "odd", "seen": ["house/secret"]},
+    },
+}
 
 
 async def created(provider: AnthropicProvider) -> Reply:
@@ -86,6 +98,40 @@ EXPECTED_FIELDS = {
     "x-team": "blue",
     "authorization": None,
 }
+
+
+def test_a_call_carries_whom_it_is_for() -> None:
+    """As the table that ships says: the profile goes along, the workspace is the operator's to choose (C04)."""
+    headers = (("anthropic-user-profile-id", "uprof_1"), ("anthropic-workspace-id", "wrkspc_1"))
+
+    async def use(provider: AnthropicProvider) -> tuple[Adaptation, ...]:
+        prepared = await provider.prepare(call_of(shipped("anthropic"), headers=headers))
+        await prepared.create()
+        return prepared.adaptations
+
+    adaptations, server = run(answering(answer(MESSAGE)), use)
+
+    fields = fields_of(server.heads[0])
+    assert (fields["anthropic-user-profile-id"], fields.get("anthropic-workspace-id")) == ("uprof_1", None)
+    assert adaptations == (Adaptation("anthropic-workspace-id", "dropped"),)
+
+
+def test_a_header_of_the_operators_stands_over_the_callers() -> None:
+    """Whichever way the upstream is asked."""
+    call = call_of(headers=(("anthropic-user-profile-id", "uprof_1"), ("anthropic-workspace-id", "wrkspc_1")))
+
+    async def use(provider: AnthropicProvider) -> None:
+        await (await provider.prepare(call)).create()
+        await provider.count_tokens(call)
+        await events_of(provider, call)
+
+    answers = (answer(MESSAGE), answer(b'{"input_tokens":12}'), sse(STREAM))
+    _, server = run(answering(*answers), use, headers={"Anthropic-Workspace-Id": "wrkspc_of_the_house"})
+
+    sent = [fields_of(head) for head in server.heads]
+    assert [(fields["anthropic-user-profile-id"], fields["anthropic-workspace-id"]) for fields in sent] == [
+        ("uprof_1", "wrkspc_of_the_house")
+    ] * 3
 
 
 def test_a_key_may_go_as_a_bearer_token() -> None:
@@ -267,6 +313,25 @@ def test_a_key_that_the_server_repeats_does_not_reach_the_caller() -> None:
         run(failing("400 Bad Request", body), created, key=Keys("secret123"))
 
     assert caught.value.message == "the header x-api-key: *** is odd"
+
+
+@pytest.mark.parametrize(
+    ("script", "use"),
+    [
+        (failing("400 Bad Request", SAID), created),
+        (answering(answer(to_json(SAID).replace(b"/", b"\\/"))), created),
+        (answering(sse(b"event: error\ndata: %b\n\n" % to_json(SAID))), events_of),
+        (answering(sse(START + b"data: %b\n\n" % to_json(SAID))), events_of),
+    ],
+    ids=["status", "whole", "stream", "later in a stream"],
+)
+def test_nor_does_what_the_operator_wrote_into_its_headers(script: Script, use: Use) -> None:
+    """A key of a proxy between us and the model, say; whichever way the error comes."""
+    with pytest.raises(InvalidRequest) as caught:
+        run(script, use, headers={"X-Proxy-Auth": "Basic house/secret", "X-Flag": "on"})
+
+    assert caught.value.message == "*** and *** are on"
+    assert caught.value.details == {"error_code": "odd", "seen": ["***"]}
 
 
 @pytest.mark.parametrize("status", ["401 Who", "403 No"])

@@ -120,7 +120,7 @@ class FakeBedrock:
 
 @asynccontextmanager
 async def bedrock(
-    respond: Respond, *, images: ImageSource | None = None
+    respond: Respond, *, images: ImageSource | None = None, count_text: Callable[[str], int] = words
 ) -> AsyncIterator[tuple[FakeBedrock, BedrockProvider]]:
     """A server, and a provider that asks it; both are closed at the end."""
     server = FakeBedrock(respond)
@@ -132,7 +132,7 @@ async def bedrock(
         http=http,
         signer=signer,
         new_tool_id=counting_ids(),
-        count_text=words,
+        count_text=count_text,
         images=images,
     )
     try:

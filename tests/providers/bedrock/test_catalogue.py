@@ -3,10 +3,11 @@
 import re
 
 import pytest
+from pydantic_core import from_json
 
 from megallm.catalog.file_format import load
 from megallm.catalog.models import Catalog, Model
-from megallm.messages.calls import Call
+from megallm.messages.calls import Adaptation, Call
 from megallm.messages.requests import MessagesRequest, parse
 from megallm.providers.bedrock.invoke.wire import InvokeWire, invoke_body
 
@@ -22,7 +23,11 @@ FEATURES = {
     "system_turns": True,
     "forced_tools": True,
     "temperature_or_top_p": True,
+    "thinking_budgets": True,
 }
+# Models that still take thinking with a budget, and temperature, top_p and top_k.
+# Source: https://docs.aws.amazon.com/bedrock/latest/userguide/claude-messages-adaptive-thinking.html
+OLDER = re.compile(r"-4-[56]\b")
 
 
 def names(catalog: Catalog) -> set[str]:
@@ -71,6 +76,24 @@ def test_what_our_documentation_prints_is_taken_from_every_model(model: Model) -
 
     for route in range(len(model.routes)):
         assert sent(model, turns, route, temperature=0.7, top_p=0.9, system="Be brief.", tools=[WEATHER]).body
+
+
+@pytest.mark.parametrize("model", AWS.models, ids=lambda model: model.id)
+def test_thinking_with_a_budget_is_adaptive_where_the_model_knows_no_other(model: Model) -> None:
+    """Newer ones answer it with a 400; the change is told (C04)."""
+    asked = {"type": "enabled", "budget_tokens": 1024}
+
+    for at, route in enumerate(model.routes):
+        wire = sent(model, route=at, thinking=asked, max_tokens=2048)
+
+        told = [adaptation for adaptation in wire.adaptations if adaptation.field == "thinking"]
+        if OLDER.search(route.model):
+            assert (from_json(wire.body)["thinking"], told) == (asked, [])
+        else:
+            assert (from_json(wire.body)["thinking"], told) == (
+                {"type": "adaptive"},
+                [Adaptation("thinking", "adaptive")],
+            )
 
 
 @pytest.mark.parametrize(

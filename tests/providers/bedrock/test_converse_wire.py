@@ -240,6 +240,14 @@ def test_blocks_without_a_place_are_refused_by_their_path(messages: list[object]
     assert caught.value.param == param
 
 
+def test_a_container_is_refused_as_on_every_route_without_one() -> None:
+    """C04: its files and skills are what the reply would rest on."""
+    with pytest.raises(InvalidRequest) as caught:
+        wire_of(call_of(container="container_1"))
+
+    assert caught.value.param == "container"
+
+
 @pytest.mark.parametrize("kind", ["image", "document"])
 @pytest.mark.parametrize("source", [{"type": "url", "url": "https://a.invalid/x"}, {"type": "file", "file_id": "f"}])
 def test_references_are_refused_even_where_a_table_passes_them(kind: str, source: dict[str, object]) -> None:

@@ -1,8 +1,9 @@
 """The provider against a server that speaks Bedrock's wire: what is sent, what comes of the answers."""
 
 import asyncio
+import threading
 from base64 import b64decode
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
 from contextlib import aclosing
 from pathlib import Path
 from typing import TypeVar
@@ -353,6 +354,35 @@ def test_a_stop_sequence_of_several_ends_the_upstream_call() -> None:
     )
     assert reply.usage.output_tokens == 3
     assert TextDelta(0, "one ") in events
+
+
+def test_tokens_are_counted_in_a_thread_and_only_where_bedrock_did_not_tell() -> None:
+    """The first count of a process takes most of a second, in which no other call may stand still."""
+    threads: list[int] = []
+    said = ("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": "one END two"}})
+    hold = Hold()
+    answers: Iterator[Respond] = iter([answering, lambda received: Answer([converse_frames([PIECES[0], said]), hold])])
+
+    def count(text: str) -> int:
+        threads.append(threading.get_ident())
+        return len(text)
+
+    async def main() -> list[Usage | None]:
+        async with bedrock(lambda received: next(answers)(received), count_text=count) as (_, provider):
+            used: list[Usage | None] = []
+            for stops in (["END"], ["END", "STOP"]):
+                prepared = await provider.prepare(call_of(stop_sequences=stops))
+                await collect(prepared.stream())
+                used.append(prepared.usage)
+            return used
+
+    told, counted_by_us = asyncio.run(main())
+
+    assert told == Usage(9, 2)
+    assert counted_by_us is not None
+    assert counted_by_us.output_tokens == len("one END two")
+    assert len(threads) == 1
+    assert threads[0] != threading.get_ident()
 
 
 @pytest.mark.parametrize("make", [claude, call_of])

@@ -39,6 +39,11 @@ def chosen(*pieces: str, parallel: bool = True) -> list[Fragment]:
         ('{"a": 1}', [Text('{"a": 1}')]),
         ('{"name": oops} and more', [Text('{"name": oops} and more')]),
         ("<tool_call>\nnothing\n</tool_call> after", [Text("<tool_call>\nnothing\n</tool_call> after")]),
+        ("<tool_call>\n[1]\n</tool_call>", [Text("<tool_call>\n[1]\n</tool_call>")]),
+        (
+            '<tool_call>{"name": "other", "arguments": {}}</tool_call>',
+            [Text('<tool_call>{"name": "other", "arguments": {}}</tool_call>')],
+        ),
         ("```python\nprint({})\n```", [Text("```python\nprint({})\n```")]),
         ("1 < 2 and `code` {x}\n", [Text("1 < 2 and `code` {x}\n")]),
         (f"The format is {CALL}.", [Text(f"The format is {CALL}.")]),
@@ -50,6 +55,11 @@ def test_calls_are_found_however_the_text_is_cut(text: str, found: list[Fragment
     assert chosen(*text) == found
     for position in range(len(text)):
         assert chosen(text[:position], text[position:]) == found
+
+
+def test_without_parallel_calls_one_of_several_in_one_mark_is_made() -> None:
+    """They come together, and the first one ends the reply."""
+    assert chosen(f"<tool_call>\n{CALL}\n{CALL}\n</tool_call>", parallel=False) == FOUND
 
 
 def test_without_parallel_calls_the_first_one_ends_the_reply() -> None:

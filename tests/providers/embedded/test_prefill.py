@@ -3,6 +3,7 @@
 import pytest
 
 from megallm.messages.fold import fold
+from megallm.providers.embedded.prefill import grammar_beginning_with
 from megallm.providers.embedded.prompt import Piece, PromptTurn
 from megallm.providers.embedded.stream import ReplyStream
 from megallm.providers.embedded.wire import Wire, to_wire
@@ -34,6 +35,15 @@ def test_the_last_space_of_a_prefill_is_taken_back(prefill: str, told: str, spac
     prompt = wire_of(prefill).prompt
 
     assert (prompt.turns[-1], prompt.space) == (PromptTurn("assistant", (Piece(told),)), space)
+
+
+def test_an_empty_text_behind_the_space_does_not_hide_it() -> None:
+    """Clients cut text into blocks as they like."""
+    texts = [{"type": "text", "text": "The waves "}, {"type": "text", "text": ""}]
+
+    prompt = to_wire(call_of([{"role": "user", "content": "Go"}, {"role": "assistant", "content": texts}])).prompt
+
+    assert (prompt.turns[-1], prompt.space) == (PromptTurn("assistant", (Piece("The waves"),)), " ")
 
 
 def test_a_reply_that_a_grammar_binds_keeps_the_prefill_as_it_is() -> None:
@@ -71,3 +81,9 @@ def test_prefill_and_reply_have_the_space_once(prefill: str, written: tuple[str,
     events += stream.feed({"content": "", "tokens_predicted": len(written), "stop": True, "stop_type": "eos"})
 
     assert fold(events + stream.finish()).content == ({"type": "text", "text": reply},)
+
+
+@pytest.mark.parametrize(("space", "grammar"), [(" ", r'root ::= " " [^\x00]*'), ("\t", r'root ::= "\t" [^\x00]*')])
+def test_the_model_is_made_to_begin_with_the_space(space: str, grammar: str) -> None:
+    """By a grammar of llama.cpp's; behind it stands any text."""
+    assert grammar_beginning_with(space) == grammar

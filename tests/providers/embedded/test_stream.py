@@ -139,6 +139,15 @@ def test_the_reply_does_not_depend_on_where_the_text_was_cut(text: str) -> None:
     }
 
 
+def test_a_call_behind_a_stop_sequence_is_not_made() -> None:
+    """Both come in one chunk, since text that may be a call is held back."""
+    reply = fold(
+        events_of(chunks_of(f"Now STOP it.\n{CALL}"), tools=[WEATHER], stop_sequences=["STOP"]),
+    )
+
+    assert (reply.content, reply.stop_reason) == (({"type": "text", "text": "Now "},), "stop_sequence")
+
+
 @pytest.mark.parametrize("kept", range(4))
 def test_chunks_that_end_early_are_an_error(kept: int) -> None:
     """Never an invented end."""

@@ -33,6 +33,9 @@ def is_told(messages: list[dict[str, object]], **fields: object) -> bool:
     return to_wire(call_of(messages, **fields)).prompt.turns[-1].pieces[-1] == TOLD
 
 
+WORD: dict[str, object] = {"role": "system", "content": "Mind the time of day."}
+
+
 @pytest.mark.parametrize(
     ("messages", "told"),
     [
@@ -44,8 +47,19 @@ def is_told(messages: list[dict[str, object]], **fields: object) -> bool:
         ([QUESTION, *step(("get_weather", "Paris")), *step(("get_weather", "Rome"), first_id=2)], False),
         ([QUESTION, *step(("get_weather", "Paris"), beside="Hm?"), *step(("get_weather", "Paris"), first_id=2)], False),
         ([QUESTION, *REPEATED[:2], *step(("get_weather", "Paris"), first_id=2, beside="And now?")], False),
+        ([QUESTION, *REPEATED[:2], REPEATED[2], WORD, REPEATED[3]], False),
     ],
-    ids=["no-call", "one-of-two", "both-at-once", "both", "repeated", "other-input", "asked-again", "text-beside"],
+    ids=[
+        "no-call",
+        "one-of-two",
+        "both-at-once",
+        "both",
+        "repeated",
+        "other-input",
+        "asked-again",
+        "text-beside",
+        "word-between",
+    ],
 )
 def test_the_model_is_told_to_answer_once_it_repeats_a_call(messages: list[dict[str, object]], told: bool) -> None:
     """While a chain may go on, of one tool or of several, it is left alone."""

@@ -9,7 +9,7 @@ from megallm.errors import InvalidRequest
 from megallm.messages.calls import Adaptation
 from megallm.messages.requests import Tool
 from megallm.providers.embedded.prompt import PromptTurn
-from megallm.providers.embedded.tools import any_call_schema, arguments_schema
+from megallm.providers.embedded.tools import any_call_schema, arguments_schema, closed_schema
 from megallm.providers.embedded.wire import DEFAULT_TEMPERATURE, Constraint, Wire, to_wire
 
 from .asking import SEARCH, WEATHER, call_of
@@ -143,6 +143,37 @@ def test_a_forced_tool_begins_in_the_prompt() -> None:
     assert wire.constraint == Constraint(arguments_schema(Tool.model_validate(SEARCH)), "tools.1.input_schema")
 
 
+def test_one_of_several_tools_may_be_forced() -> None:
+    """The model chooses which; a fault in the schema of one is told of that one."""
+    wire = wire_of(tools=[WEATHER, SEARCH], tool_choice={"type": "any"})
+
+    tools = [Tool.model_validate(WEATHER), Tool.model_validate(SEARCH)]
+    parts = tuple(Constraint(arguments_schema(tool), f"tools.{at}.input_schema") for at, tool in enumerate(tools))
+    assert wire.constraint == Constraint(any_call_schema(tools), "tools", parts)
+    assert (wire.calls, wire.primer, wire.parallel) == ("forced", "", False)
+
+
+def test_a_format_and_tools_that_may_be_called_are_one_schema() -> None:
+    """A reply of the format, or a call."""
+    answer = {"type": "object", "properties": {"a": {"type": "string"}}}
+
+    wire = wire_of(tools=[WEATHER], output_config={"format": {"type": "json_schema", "schema": answer}})
+
+    tool = Tool.model_validate(WEATHER)
+    parts = (
+        Constraint(arguments_schema(tool), "tools.0.input_schema"),
+        Constraint(closed_schema(answer), "output_config.format.schema"),
+    )
+    assert wire.constraint == Constraint(any_call_schema([tool], answer), "output_config.format.schema", parts)
+
+
+def test_calls_may_be_held_to_one_at_a_time() -> None:
+    """C19."""
+    choices = [{"type": "auto"}, {"type": "auto", "disable_parallel_tool_use": True}]
+
+    assert [wire_of(tools=[WEATHER], tool_choice=choice).parallel for choice in choices] == [True, False]
+
+
 def test_references_in_a_tools_schema_move_with_it() -> None:
     """Several tools share one schema, each below a name of its own."""
     schema = {"properties": {"a": {"$ref": "#/$defs/A"}}, "$defs": {"A": {"enum": [1]}}}
@@ -264,6 +295,8 @@ PDF = {"type": "document", "source": {"type": "base64", "media_type": "applicati
         ({"tools": [WEATHER], "tool_choice": {"type": "tool", "name": "x"}}, "tool_choice.name", "no tool 'x'"),
         ({"max_tokens": 0}, "max_tokens", "must be at least 1"),
         ({"mcp_servers": [{"url": "https://a.invalid"}]}, "mcp_servers", "reaches no servers"),
+        ({"container": "container_1"}, "container", "tiny has no containers"),
+        ({"container": {"skills": []}}, "container", "tiny has no containers"),
         ({"content": [{"role": "assistant", "content": ""}]}, "messages", "nothing to answer"),
     ],
 )

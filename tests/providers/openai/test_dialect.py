@@ -4,7 +4,7 @@ import pytest
 
 from megallm.catalog.compatibility import shipped
 from megallm.messages.compatibility import Feature
-from megallm.providers.openai.dialect import Dialect, dialect_of
+from megallm.providers.openai.dialect import Dialect, dialect_of, fault_in
 
 
 @pytest.mark.parametrize("table", ["openai", "azure", "vllm", "llama.cpp", "ollama", "deepseek", "litellm"])
@@ -44,6 +44,15 @@ def test_a_feature_that_cannot_be_read_is_named(features: dict[str, Feature], me
         dialect_of(features)
 
     assert str(caught.value).startswith(message)
+
+
+def test_what_cannot_be_read_is_found_before_any_call() -> None:
+    """Whoever loads the catalogue says on which line it stands."""
+    assert fault_in({"prefill": "trailing", "user_id_letters": -1}) == (
+        "user_id_letters",
+        "Input should be greater than or equal to 0",
+    )
+    assert fault_in(shipped("vllm").features) is None
 
 
 def test_a_budget_stands_for_the_first_effort_that_it_does_not_exceed() -> None:

@@ -1,6 +1,7 @@
 """Our key in what a server says of an error: the caller never sees it, whichever way the error comes (C32)."""
 
 import asyncio
+from typing import Any
 
 import pytest
 from pydantic_core import to_json
@@ -39,6 +40,39 @@ def test_a_server_that_repeats_our_key_does_not_tell_the_caller(response: bytes)
             with pytest.raises(InvalidRequest) as caught:
                 await ask(there)
             assert caught.value.message == HIDDEN
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"headers": {"X-Proxy-Auth": f"Basic {KEY}", "X-Flag": "on"}},
+        {"query": {"key": KEY, "api-version": "2025-04-01"}},
+    ],
+    ids=["header", "query"],
+)
+def test_nor_is_a_key_told_that_has_no_setting_of_its_own(settings: dict[str, Any]) -> None:
+    """In a header for a proxy, or in the query, as some servers want it."""
+
+    async def main() -> None:
+        async with upstream(plays(refusal("400 Bad Request", SAID)), **settings) as there:
+            with pytest.raises(InvalidRequest) as caught:
+                await create(there)
+            assert caught.value.message == HIDDEN
+
+    asyncio.run(main())
+
+
+def test_what_is_no_secret_can_be_read_in_an_error() -> None:
+    """The caller may have to know which version the server does not speak."""
+    said = {"error": {"message": "api-version 2025-04-01 is too old, and on is no flag"}}
+    settings: dict[str, Any] = {"query": {"api-version": "2025-04-01"}, "headers": {"x-flag": "on"}}
+
+    async def main() -> None:
+        async with upstream(plays(refusal("400 Bad Request", said)), **settings) as there:
+            with pytest.raises(InvalidRequest, match="api-version 2025-04-01 is too old, and on is no flag"):
+                await create(there)
 
     asyncio.run(main())
 

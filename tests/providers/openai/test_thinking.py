@@ -190,8 +190,11 @@ def test_thinking_of_this_route_goes_back_as_the_server_wants_it(table: str, fie
 
 
 def test_a_server_that_wants_none_back_gets_none() -> None:
-    """C15: and nothing is missed."""
-    assert replayed(OURS, {"type": "text", "text": "b"}, table="openai") == ({"role": "assistant", "content": "b"}, ())
+    """C15, and C04: what the caller sent has gone."""
+    assert replayed(OURS, {"type": "text", "text": "b"}, table="openai") == (
+        {"role": "assistant", "content": "b"},
+        dropped("messages.1.content.0"),
+    )
 
 
 def test_other_thinking_is_dropped() -> None:

@@ -4,7 +4,7 @@ Owns what keeps the stream honest: one block after the other, the usage, and tha
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from pydantic_core import to_json
@@ -30,12 +30,20 @@ class NativeRelay:
     """One reply on its way. ``done`` says that message_stop was relayed.
 
     *input_estimate* stands in message_start where the upstream has no figure (C25); *stop_sequences* are the
-    request's, because not every upstream says ``stop_sequence`` for its reason when it found one.
+    request's, because not every upstream says ``stop_sequence`` for its reason when it found one. *redact* takes out
+    of an error what the caller must not read.
     """
 
-    def __init__(self, *, input_estimate: int = 1, stop_sequences: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        *,
+        input_estimate: int = 1,
+        stop_sequences: Sequence[str] = (),
+        redact: Callable[[JsonObject], JsonObject] = lambda payload: payload,
+    ) -> None:
         self._input_estimate = max(1, input_estimate)
         self._stop_sequences = stop_sequences
+        self._redact = redact
         self._usage: Usage | None = None  # None until message_start
         self._block = -1  # the block that began last
         self._open = False
@@ -94,7 +102,7 @@ class NativeRelay:
             raw = to_json({"type": kind, **payload})
         match kind:
             case "error":
-                raise native_error(payload)
+                raise native_error(self._redact(payload))
             case "message_start":
                 return self._start(payload)
             case "content_block_start":

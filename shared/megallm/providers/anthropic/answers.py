@@ -3,11 +3,12 @@
 Knows no sockets.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from pydantic_core import from_json
 
 from megallm.errors import GatewayError, RateLimited, UpstreamFailed
+from megallm.messages.events import JsonObject
 from megallm.messages.native.errors import error_text, native_error
 from megallm.messages.native.payloads import json_object
 from megallm.providers.refusals import refusal
@@ -15,9 +16,15 @@ from megallm.providers.refusals import refusal
 OF_THE_KEY = frozenset({401, 403})
 
 
-def refused(status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
-    """The error for a status that is not 200 (contract C32). *headers* have names in lower case."""
+def refused(
+    status: int, headers: Mapping[str, str], body: bytes, redact: Callable[[JsonObject], JsonObject]
+) -> GatewayError:
+    """The error for a status that is not 200 (contract C32), without what *redact* takes out of its words.
+
+    *headers* have names in lower case.
+    """
     payload = _error(body)
+    payload = None if payload is None else redact(payload)
     if payload is None and status in (400, 422):
         return UpstreamFailed("The model's provider sent an answer that cannot be read")  # a proxy's page, most likely
     text = error_text(payload or {})
@@ -41,7 +48,7 @@ def counted(body: bytes) -> int:
     return tokens
 
 
-def _error(body: bytes) -> Mapping[str, object] | None:
+def _error(body: bytes) -> JsonObject | None:
     try:
         payload = from_json(body)
     except ValueError:

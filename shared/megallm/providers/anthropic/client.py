@@ -4,12 +4,15 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from megallm.messages.events import JsonObject
 from megallm.messages.native.body import NativeBody
 from megallm.providers.anthropic.answers import OF_THE_KEY, refused
 from megallm.providers.http import Http, OpenAnswer
+from megallm.providers.masking import masked_in, secrets_of
 from megallm.providers.secrets import ApiKey
 
 _BETAS = "anthropic-beta"
+_NO_HEADERS: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +24,7 @@ class AnthropicSettings:
     """
 
     base_url: str = "https://api.anthropic.com"
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     auth_header: str = "x-api-key"
 
 
@@ -32,19 +35,35 @@ class AnthropicClient:
         self._base_url = settings.base_url.rstrip("/")
         self._auth_header = settings.auth_header.lower()
         self._headers = {name.lower(): value for name, value in settings.headers.items()}
+        self.of_the_operator = self._headers.keys()
         self._http = http
         self._api_key = api_key
+        self._known = set(secrets_of(settings.headers))  # and keys that were sent
+
+    def redact(self, payload: JsonObject) -> JsonObject:
+        """What the server says of an error, without our keys, should it repeat one."""
+        redacted: JsonObject = masked_in(payload, self._known)
+        return redacted
 
     @asynccontextmanager
     async def open(
-        self, path: str, wire: NativeBody, *, version: str, accept: str = "application/json"
+        self,
+        path: str,
+        wire: NativeBody,
+        *,
+        version: str,
+        accept: str = "application/json",
+        headers: Mapping[str, str] = _NO_HEADERS,
     ) -> AsyncGenerator[OpenAnswer, None]:
         """The answer with status 200; leaving the block ends the call. Raises GatewayError for every other.
+
+        *headers* are the caller's.
 
         A key that was refused is forgotten; if there is another by now, the call is made once more with that.
         """
         url = f"{self._base_url}{path}"
-        fixed = {"content-type": "application/json", "accept": accept, "anthropic-version": version, **self._headers}
+        ours = {"content-type": "application/json", "accept": accept, "anthropic-version": version}
+        fixed = {**headers, **ours, **self._headers}
         betas = [flag for flag in (self._headers.get(_BETAS), *wire.betas) if flag]
         if betas:
             fixed[_BETAS] = ",".join(betas)
@@ -54,7 +73,7 @@ class AnthropicClient:
                 if answer.status == 200:
                     yield answer
                     return
-                error = refused(answer.status, answer.headers, _without(key, await answer.read()))
+                error = refused(answer.status, answer.headers, await answer.read(), self.redact)
             if answer.status not in OF_THE_KEY or self._api_key is None:
                 break
             self._api_key.forget()
@@ -67,9 +86,5 @@ class AnthropicClient:
     def _opening(self, key: str | None) -> dict[str, str]:
         if not key:
             return {}
+        self._known.add(key)
         return {self._auth_header: f"Bearer {key}" if self._auth_header == "authorization" else key}
-
-
-def _without(key: str | None, body: bytes) -> bytes:
-    """An answer without our key, should the server repeat it."""
-    return body.replace(key.encode(), b"***") if key else body

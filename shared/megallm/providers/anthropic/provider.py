@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 
 from megallm.errors import UpstreamError, UpstreamFailed
+from megallm.messages.caller_headers import take_headers
 from megallm.messages.calls import Adaptation, Call
 from megallm.messages.events import Reply, StreamEvent, Usage
 from megallm.messages.native.body import NativeBody, native_body
@@ -69,8 +70,10 @@ class AnthropicProvider:
     async def count_tokens(self, call: Call[TokenCountRequest]) -> int:
         """As the upstream counts; an estimate where it has no such route, as some that speak this API have not."""
         wire = native_body(call, model=call.upstream_model, without=_NOT_COUNTED)
+        headers, _ = take_headers(call, of_the_operator=self._client.of_the_operator)
+        path, version = f"{_MESSAGES}/count_tokens", _version(call)
         try:
-            async with self._client.open(f"{_MESSAGES}/count_tokens", wire, version=_version(call)) as answer:
+            async with self._client.open(path, wire, version=version, headers=headers) as answer:
                 return counted(await answer.read())
         except UpstreamError as error:
             if error.upstream_status not in _NO_COUNTER:
@@ -88,13 +91,14 @@ class AnthropicCall:
         self._client = client
         self._call = call
         self._wire = native_body(call, model=call.upstream_model)
+        self._headers, self._told = take_headers(call, of_the_operator=client.of_the_operator)
         self._relay: NativeRelay | None = None
         self._usage: Usage | None = None
 
     @property
     def adaptations(self) -> tuple[Adaptation, ...]:
         """What the table of the route changed."""
-        return self._wire.adaptations
+        return self._wire.adaptations + self._told
 
     @property
     def usage(self) -> Usage | None:
@@ -104,8 +108,9 @@ class AnthropicCall:
     async def create(self) -> Reply:
         """The whole reply as the upstream sends it."""
         self._relay = self._usage = None
-        async with self._client.open(_MESSAGES, self._body(stream=False), version=_version(self._call)) as answer:
-            reply = native_reply(await answer.read(), stop_sequences=self._stop_sequences)
+        wire, version = self._body(stream=False), _version(self._call)
+        async with self._client.open(_MESSAGES, wire, version=version, headers=self._headers) as answer:
+            reply = native_reply(await answer.read(), stop_sequences=self._stop_sequences, redact=self._client.redact)
         self._usage = reply.usage
         if self._call.takes.features.get(FEATURE) is True:
             return without_prefill(reply, self._call.request.messages)
@@ -114,10 +119,14 @@ class AnthropicCall:
     async def stream(self) -> AsyncGenerator[StreamEvent, None]:
         """The upstream's events. Closing the generator ends the upstream call."""
         wire = self._body(stream=True)
-        self._relay = relay = NativeRelay(input_estimate=len(wire.body) // 4, stop_sequences=self._stop_sequences)
+        self._relay = relay = NativeRelay(
+            input_estimate=len(wire.body) // 4, stop_sequences=self._stop_sequences, redact=self._client.redact
+        )
         decoder = SseDecoder()
         version = _version(self._call)
-        async with self._client.open(_MESSAGES, wire, version=version, accept="text/event-stream") as answer:
+        async with self._client.open(
+            _MESSAGES, wire, version=version, accept="text/event-stream", headers=self._headers
+        ) as answer:
             async for chunk in answer.chunks():
                 for event in decoder.feed(chunk):
                     for relayed in relay.event(event.event, event.data):

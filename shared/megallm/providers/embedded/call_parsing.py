@@ -198,8 +198,8 @@ class ChosenCalls:
         if text.startswith("{"):
             try:
                 value, length = _DECODER.raw_decode(text)
-            except ValueError:
-                return ([], len(text)) if ended or not _may_become_json(text) else None
+            except json.JSONDecodeError as error:
+                return ([], len(text)) if ended or not _may_become_json(text, error) else None
             call = self._as_call(value)
             return ([call] if call else []), length
         return ([], len(text)) if ended else None
@@ -242,10 +242,6 @@ def _may_be_fence(text: str) -> bool:
     return not rest or rest.startswith(CALL_OPEN) or CALL_OPEN.startswith(rest) or _may_be_object(rest)
 
 
-def _may_become_json(text: str) -> bool:
+def _may_become_json(text: str, error: json.JSONDecodeError) -> bool:
     """Whether more text could make this a whole object: not where it is broken in the middle."""
-    try:
-        _DECODER.raw_decode(text)
-    except json.JSONDecodeError as error:
-        return error.pos >= len(text) - 1 or error.msg.startswith(("Unterminated", "Invalid \\", "Expecting value"))
-    return True
+    return error.pos >= len(text) - 1 or error.msg.startswith(("Unterminated", "Invalid \\", "Expecting value"))

@@ -1,7 +1,7 @@
 """Turns llama.cpp's completion chunks into the events of a reply. Pure: feed a chunk, get events."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, assert_never
 
 from megallm.errors import UpstreamFailed
 from megallm.messages.builder import BlockBuilder
@@ -100,11 +100,12 @@ class ReplyStream:
                     events += self._builder.text(self._matcher.feed(fragment.text))
                 case CallBegin():
                     events += self._builder.text(self._matcher.flush())
-                    if self._matcher.matched is None:
-                        self._calls += 1
-                        events += self._builder.tool_call(self._calls, self._new_tool_id(), fragment.name)
+                    self._calls += 1
+                    events += self._builder.tool_call(self._calls, self._new_tool_id(), fragment.name)
                 case CallInput():
                     events += self._builder.tool_input(self._calls, fragment.partial_json)
+                case _:
+                    assert_never(fragment)
         return events
 
     def _stop_reason(self) -> StopReason:
@@ -130,6 +131,8 @@ def _parser(wire: Wire) -> PlainText | JsonFence | ForcedCall | ChosenCalls:
             return ChosenCalls(wire.tool_names, parallel=wire.parallel)
         case "forced":
             return ForcedCall()
+        case _:
+            assert_never(wire.calls)
 
 
 def _cached(chunk: Mapping[str, Any], before: int) -> int:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, assert_never
 
 from megallm.errors import InvalidRequest
+from megallm.messages.caller_headers import lost_headers
 from megallm.messages.calls import Adaptation, Call
 from megallm.messages.requests import (
     BuiltInTool,
@@ -32,6 +33,9 @@ from megallm.providers.embedded.tool_loops import ANSWER_NOW, repeats_itself
 DEFAULT_TEMPERATURE = 0.7
 
 _HARMLESS = frozenset({"cache_control", "stream"})  # caching changes no answer
+
+# What the reply would rest on: to leave it out is no answer to the request.
+_UNABLE = {"container": "has no containers", "mcp_servers": "reaches no servers"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +126,7 @@ def to_wire(call: Call[MessagesRequest]) -> Wire:
             *unread_members(request.messages, translation.adaptations),
             *unread_settings(request),
             *unread_options(request),
+            *lost_headers(call),
         ),
     )
 
@@ -174,6 +179,8 @@ def _choice(request: TokenCountRequest, model: str) -> _Choice:
                 raise InvalidRequest(
                     f"tools.{index}: {model} has no tool of type {tool.type!r}", param=f"tools.{index}.type"
                 )
+            case _:
+                assert_never(tool)
     every = tuple(offered)
     match request.tool_choice:
         case None:
@@ -223,8 +230,8 @@ def _adaptations(call: Call[MessagesRequest], choice: _Choice) -> Sequence[Adapt
     for name, value in (request.model_extra or {}).items():
         if name in _HARMLESS or value is None:
             continue
-        if name == "mcp_servers" and value:
-            raise InvalidRequest(f"mcp_servers: {call.upstream_model} reaches no servers", param="mcp_servers")
+        if name in _UNABLE and value:
+            raise InvalidRequest(f"{name}: {call.upstream_model} {_UNABLE[name]}", param=name)
         dropped.append(name)
     if request.thinking is not None and request.thinking.type != "disabled":
         dropped.append("thinking")

@@ -7,10 +7,10 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from megallm.messages.json_text import json_text
 from megallm.providers.http import Http, OpenAnswer
+from megallm.providers.masking import masked, secrets_of
 from megallm.providers.secrets import ApiKey
 
 _MODEL = "{model}"
-_HIDDEN = "***"
 _UNKNOWN_KEY = 401
 _NO_KEY = frozenset({_UNKNOWN_KEY, 403})
 
@@ -26,8 +26,8 @@ class OpenAISettings:
 
     base_url: str
     path: str = "/chat/completions"
-    query: Mapping[str, str] = field(default_factory=dict)
-    headers: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict, repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: Mapping[str, object] = field(default_factory=dict)
     auth_header: str = "authorization"
     tokenize_path: str | None = None
@@ -40,13 +40,11 @@ class ChatClient:
         self._settings = settings
         self._http = http
         self._api_key = api_key
-        self._known: set[str] = set()  # keys that were sent
+        self._known = set(secrets_of(settings.headers, settings.query))  # and keys that were sent
 
     def redact(self, text: str) -> str:
         """A text of the server without our keys, should it repeat one."""
-        for key in self._known:
-            text = text.replace(key, _HIDDEN)
-        return text
+        return masked(text, self._known)
 
     def complete(
         self, model: str, body: Mapping[str, object], betas: tuple[str, ...] = ()

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from megallm.errors import InvalidRequest
+from megallm.messages.caller_headers import lost_headers
 from megallm.messages.calls import Adaptation, Call
 from megallm.messages.requests import MessagesRequest, TokenCountRequest
 from megallm.providers.judging import Format
@@ -108,7 +109,7 @@ def to_wire(
         prefill=what_makes_it.conversation.prefill,
         format=what_makes_it.format.format,
         media=translation.media,
-        adaptations=tuple(translation.adaptations),
+        adaptations=(*translation.adaptations, *lost_headers(call)),
     )
 
 

@@ -176,7 +176,8 @@ def _say(translation: Translation, said: _Assistant, block: Block, path: str) ->
             said.calls.append(_call(translation, block))
         case ThinkingBlock():
             translation.lost(block.model_extra, path)
-            if translation.route_of(block.signature, block.thinking) == translation.route:
+            is_ours = translation.route_of(block.signature, block.thinking) == translation.route
+            if is_ours and translation.dialect.thinking_replay:
                 said.thinking.append(block.thinking)
             else:
                 translation.changed(path)

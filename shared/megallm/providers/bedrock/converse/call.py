@@ -1,5 +1,6 @@
 """One call of Converse: sends it, whole or as a stream, and reads the reply."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import replace
@@ -17,9 +18,14 @@ from megallm.providers.bedrock.converse.wire import ConverseWire, repair_body
 from megallm.providers.bedrock.errors import Explain, InputTooLong, stream_error
 from megallm.providers.judging import Fault, held_back, judged
 
+_BYTES_A_TOKEN = 4  # about what English text has
+
 
 class ConverseCall:
-    """A translated call. Until Bedrock tells, which it does last of all, ``usage`` is an estimate."""
+    """A translated call. Until Bedrock tells, which it does last of all, ``usage`` is a guess.
+
+    A reply that ends by our doing, before that, has its tokens counted.
+    """
 
     def __init__(
         self,
@@ -46,8 +52,8 @@ class ConverseCall:
 
     @property
     def usage(self) -> Usage | None:
-        """What Bedrock told; of a stream that was broken off, what came of it."""
-        running = None if self._reply is None else self._reply.usage or self._estimate(self._reply)
+        """What Bedrock told; of a stream that was broken off, what came of it, at four bytes a token."""
+        running = None if self._reply is None else self._reply.usage or self._guess(self._reply)
         return plus(self._spent, running)
 
     async def create(self) -> Reply:
@@ -103,7 +109,9 @@ class ConverseCall:
                         break
                 else:
                     frames.finish()
-                for event in reply.finish(self._estimate(reply)):
+                if reply.usage is None:
+                    reply.usage = await self._estimate(reply)
+                for event in reply.finish(reply.usage):
                     yield event
         except InputTooLong as error:
             raise await self._explain(error) from error
@@ -115,9 +123,15 @@ class ConverseCall:
         assert usage is not None
         return replace(reply, usage=usage)
 
-    def _estimate(self, reply: ConverseStream) -> Usage:
+    async def _estimate(self, reply: ConverseStream) -> Usage:
+        """In a thread: the first count of a process reads a vocabulary, which takes most of a second."""
         written = "".join(reply.written)
-        return Usage(self._wire.estimated_tokens, self._count_text(written) if written else 0)
+        tokens = await asyncio.to_thread(self._count_text, written) if written else 0
+        return Usage(self._wire.estimated_tokens, tokens)
+
+    def _guess(self, reply: ConverseStream) -> Usage:
+        written = sum(len(piece.encode(errors="replace")) for piece in reply.written)
+        return Usage(self._wire.estimated_tokens, -(-written // _BYTES_A_TOKEN))
 
 
 def _read(reply: ConverseStream, frame: Frame) -> list[Event]:

@@ -12,6 +12,7 @@ from pydantic_core import from_json
 
 from megallm.errors import InvalidRequest
 from megallm.messages.blocks import TextBlock
+from megallm.messages.caller_headers import lost_headers
 from megallm.messages.calls import Adaptation, Call
 from megallm.messages.compatibility import Rule
 from megallm.messages.json_text import json_text
@@ -114,6 +115,7 @@ def to_wire(call: Call[MessagesRequest], replays: Callable[[str, str], bool]) ->
             *unread_members(request.messages, rulings.adaptations),
             *unread_settings(request),
             *(unread_options(request) if _thinks_not(request) else ()),
+            *lost_headers(call),
         ),
         format=None if prompt.format is None else Format(schema_of(prompt.format, prefilled=prefilled)),
     )

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from pydantic_core import from_json, to_json
 
+from megallm.messages.caller_headers import lost_headers
 from megallm.messages.calls import Adaptation, Call
 from megallm.messages.native.body import native_body
 from megallm.messages.native.splice import splice
@@ -43,7 +44,7 @@ def invoke_body(call: Call[MessagesRequest]) -> InvokeWire:
         body,
         max(1, len(body) // _LETTERS_A_TOKEN),
         tuple(call.request.stop_sequences or ()),
-        (*changes, *native.adaptations),
+        (*changes, *native.adaptations, *lost_headers(call)),
         format_,
     )
 
