@@ -1,0 +1,1 @@
+"""Tests of the batches' pure half: files in, requests, files out."""
