@@ -40,3 +40,33 @@ def test_a_variable_like_no_setting_is_answered_with_all_that_there_are() -> Non
     told, _, listed = str(caught.value).partition("; there are ")
     assert told == "MEGALLM_NOPE is an unknown setting"
     assert {"MEGALLM_STRICT", "MEGALLM_MODELS_DIR", "MEGALLM_API_KEY"} < set(listed.split(", "))
+
+
+def test_the_settings_of_batches_have_their_units() -> None:
+    """As the stack sets them; what it does not set has its default."""
+    environ = {
+        "MEGALLM_BATCHES_TABLE": "t",
+        "MEGALLM_BATCHES_BUCKET": "b",
+        "MEGALLM_INTAKE_QUEUE_URL": "i",
+        "MEGALLM_WORK_QUEUE_URL": "w",
+        "MEGALLM_FINISH_QUEUE_URL": "f",
+        "MEGALLM_BATCH_TOKENS_PER_MINUTE": "5000",
+        "MEGALLM_EVENT_BUS": "default",
+    }
+
+    settings = Settings.from_environ(environ)
+
+    assert settings == Settings(
+        batches_table="t",
+        batches_bucket="b",
+        intake_queue_url="i",
+        work_queue_url="w",
+        finish_queue_url="f",
+        batch_tokens_per_minute=5000,
+        event_bus="default",
+    )
+    assert (settings.batch_concurrency, Settings().batches_table, Settings().batches_bucket) == (
+        64,
+        "megallm-batches",
+        None,
+    )

@@ -10,6 +10,12 @@ from functions.api.edge import Edge
 from functions.api.intake import Intake
 from functions.api.openapi import describe
 from functions.api.routes.about import get_health, get_root
+from functions.api.routes.batches import (
+    batch_endpoint,
+    batch_results_endpoint,
+    batches_endpoint,
+    cancel_batch_endpoint,
+)
 from functions.api.routes.docs import get_docs
 from functions.api.routes.messages import count_tokens_endpoint, messages_endpoint
 from functions.api.routes.models import list_models_endpoint, retrieve_model_endpoint
@@ -34,6 +40,10 @@ def create_app(gateway: Gateway, *, anonymous: Caller | None = None, patience: P
     routes = [
         Route("/v1/messages", messages_endpoint(intake), methods=["POST"]),
         Route("/v1/messages/count_tokens", count_tokens_endpoint(intake), methods=["POST"]),
+        Route("/v1/messages/batches", batches_endpoint(intake), methods=["GET", "POST"]),
+        Route("/v1/messages/batches/{batch_id}", batch_endpoint(intake), methods=["GET", "DELETE"]),
+        Route("/v1/messages/batches/{batch_id}/cancel", cancel_batch_endpoint(intake), methods=["POST"]),
+        Route("/v1/messages/batches/{batch_id}/results", batch_results_endpoint(intake), methods=["GET"]),
         Route("/v1/models", list_models_endpoint(intake), methods=["GET"]),
         Route("/v1/models/{model_id:path}", retrieve_model_endpoint(intake), methods=["GET"]),
         Route("/health", get_health, methods=["GET"]),

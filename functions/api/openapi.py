@@ -5,15 +5,18 @@ from typing import Any
 from fastapi import FastAPI
 from pydantic.json_schema import models_json_schema
 
+from megallm.batches.submission import MAX_REQUESTS
 from megallm.catalog.model_info import MAX_LIMIT
 from megallm.messages.requests import MessagesRequest, TokenCountRequest
+from megallm.operations.show_batches import DEFAULT_LIMIT as DEFAULT_BATCH_LIMIT
+from megallm.operations.show_batches import MAX_LIMIT as MAX_BATCH_LIMIT
 
 Json = dict[str, Any]  # Any: JSON Schema
 
 _ERROR_STATUSES = {
     "400": "The request is at fault; `error.param` names the field",
     "401": "No key, or one that is unknown, expired or revoked",
-    "404": "There is no such model",
+    "404": "There is no such model or batch",
     "413": "The body is too large",
     "429": "A limit is used up; `retry-after` says for how long",
     "500": "The gateway or its upstream failed",
@@ -54,6 +57,7 @@ def _document(title: str, version: str) -> Json:
             "/v1/messages/count_tokens": {
                 "post": _operation("Count input tokens", body="TokenCountRequest", answer="TokenCount")
             },
+            **_batch_paths(),
             "/v1/models": {
                 "get": _operation(
                     "List models",
@@ -79,6 +83,32 @@ def _document(title: str, version: str) -> Json:
     }
 
 
+def _batch_paths() -> Json:
+    limit: Json = {"type": "integer", "minimum": 1, "maximum": MAX_BATCH_LIMIT, "default": DEFAULT_BATCH_LIMIT}
+    cursors: Json = {"after_id": {"type": "string"}, "before_id": {"type": "string"}}
+    path = "/v1/messages/batches"
+    one = f"{path}/{{batch_id}}"
+    return {
+        path: {
+            "post": _operation("Create a batch of messages", body="BatchCreate", answer="MessageBatch"),
+            "get": _operation("List batches", answer="MessageBatchPage", query={"limit": limit, **cursors}),
+        },
+        one: {
+            "get": _operation("Retrieve a batch", answer="MessageBatch", path="batch_id"),
+            "delete": _operation("Delete a batch that has ended", answer="DeletedMessageBatch", path="batch_id"),
+        },
+        f"{one}/cancel": {"post": _operation("Cancel a batch", answer="MessageBatch", path="batch_id")},
+        f"{one}/results": {
+            "get": _operation(
+                "Read the results of a batch that has ended, a line a request",
+                answer="MessageBatchResult",
+                path="batch_id",
+                media_type="application/x-jsonl",
+            )
+        },
+    }
+
+
 def _operation(
     summary: str,
     *,
@@ -87,9 +117,10 @@ def _operation(
     stream: str | None = None,
     query: Json | None = None,
     path: str | None = None,
+    media_type: str = "application/json",
     secured: bool = True,
 ) -> Json:
-    content: Json = {"application/json": {"schema": _ref(answer)}}
+    content: Json = {media_type: {"schema": _ref(answer)}}
     if stream is not None:
         content["text/event-stream"] = {"schema": {"type": "string", "description": stream}}
     responses: Json = {"200": {"description": "OK", "content": content}}
@@ -122,6 +153,8 @@ def _object(required: Json, optional: Json | None = None) -> Json:
 _STRING: Json = {"type": "string"}
 _INTEGER: Json = {"type": "integer", "minimum": 0}
 _NULLABLE_STRING: Json = {"type": ["string", "null"]}
+_TIME: Json = {"type": "string", "format": "date-time"}
+_NULLABLE_TIME: Json = {"type": ["string", "null"], "format": "date-time"}
 
 _REPLIES: Json = {
     "Usage": _object(
@@ -169,6 +202,58 @@ _REPLIES: Json = {
             "has_more": {"type": "boolean"},
             "first_id": _NULLABLE_STRING,
             "last_id": _NULLABLE_STRING,
+        }
+    ),
+    "BatchCreate": _object(
+        {
+            "requests": {
+                "type": "array",
+                "minItems": 1,
+                "maxItems": MAX_REQUESTS,
+                "items": _object(
+                    {
+                        "custom_id": {"type": "string", "pattern": "^[a-zA-Z0-9_-]{1,64}$"},
+                        "params": _ref("MessagesRequest"),
+                    }
+                ),
+            }
+        }
+    ),
+    "MessageBatch": _object(
+        {
+            "id": _STRING,
+            "type": {"const": "message_batch"},
+            "processing_status": {"enum": ["in_progress", "canceling", "ended"]},
+            "request_counts": _object(
+                dict.fromkeys(("processing", "succeeded", "errored", "canceled", "expired"), _INTEGER)
+            ),
+            "created_at": _TIME,
+            "expires_at": _TIME,
+            "ended_at": _NULLABLE_TIME,
+            "cancel_initiated_at": _NULLABLE_TIME,
+            "archived_at": _NULLABLE_TIME,
+            "results_url": _NULLABLE_STRING,
+        }
+    ),
+    "MessageBatchPage": _object(
+        {
+            "data": {"type": "array", "items": _ref("MessageBatch")},
+            "has_more": {"type": "boolean"},
+            "first_id": _NULLABLE_STRING,
+            "last_id": _NULLABLE_STRING,
+        }
+    ),
+    "DeletedMessageBatch": _object({"id": _STRING, "type": {"const": "message_batch_deleted"}}),
+    "MessageBatchResult": _object(
+        {
+            "custom_id": _STRING,
+            "result": {
+                "oneOf": [
+                    _object({"type": {"const": "succeeded"}, "message": _ref("Message")}),
+                    _object({"type": {"const": "errored"}, "error": _ref("Error")}),
+                    _object({"type": {"enum": ["canceled", "expired"]}}),
+                ]
+            },
         }
     ),
     "Health": _object({"status": _STRING, "version": _STRING}),

@@ -28,6 +28,20 @@ class Settings(BaseModel):
     limits_table: str = "megallm-limits"
     # A TOML file with the tiers' numbers, in place of those that ship.
     tiers: Path | None = None
+    # DynamoDB table of the batches, and the bucket of their files. Without a bucket there are no batches; with one, the
+    # three queues are needed too.
+    batches_table: str = "megallm-batches"
+    batches_bucket: str | None = None
+    intake_queue_url: str | None = None
+    work_queue_url: str | None = None
+    finish_queue_url: str | None = None
+    # Calls of batches in flight to one upstream, in one worker process.
+    batch_concurrency: Annotated[int, Field(ge=1, le=10_000)] = 64
+    # What the batches of one owner may use, beside its other calls. Without it: what the key's tier has, and no limit
+    # for the operator's own.
+    batch_tokens_per_minute: Annotated[int, Field(ge=1)] | None = None
+    # The EventBridge bus that is told of the end of a batch; without one it is only logged.
+    event_bus: str | None = None
     # The routes: "local" or "aws" for a catalogue that ships, or the path of a TOML file.
     catalog: str = "local"
     # Refuses whatever would otherwise be adapted, and the fields that Anthropic's own API refuses.

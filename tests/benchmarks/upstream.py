@@ -5,6 +5,7 @@
 The path's first part says how it answers; where there is none, a request that asks for a stream gets a burst of 200.
 
     /slow/…         the whole reply after 50 ms
+    /delay-N/…      the whole reply after N ms
     /burst-N/…      N events at once, in one write
     /stepped/…      an event now, and one for each POST to /step that comes meanwhile, over another connection
 """
@@ -88,6 +89,9 @@ class _Upstream(asyncio.Protocol):
         mode = path.split(b"/")[1].decode()
         if mode == "slow":
             asyncio.get_running_loop().call_later(SLOW_SECONDS, self._transport.write, _WHOLE)
+        elif mode.startswith("delay-"):
+            seconds = int(mode.removeprefix("delay-")) / 1000
+            asyncio.get_running_loop().call_later(seconds, self._transport.write, _WHOLE)
         elif mode == "step":
             for step in self.stepping:
                 step()

@@ -20,7 +20,9 @@ def test_help_names_every_command_and_where_to_start(tmp_path: Path) -> None:
     ended = megallm(tmp_path, "--help")
 
     assert ended.status == 0
-    assert [word for word in ("dev", "keys", "models", "Start with: megallm dev") if word not in ended.stdout] == []
+    assert [
+        word for word in ("batch", "dev", "keys", "models", "Start with: megallm dev") if word not in ended.stdout
+    ] == []
 
 
 def test_help_does_not_wait_for_what_it_does_not_need() -> None:

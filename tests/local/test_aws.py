@@ -60,6 +60,7 @@ def test_the_resources_are_there_for_boto3(local_aws: aws.LocalAws) -> None:
     assert resources.queues == {
         "intake": f"{local_aws.endpoint_url}/123456789012/megallm-intake",
         "work": f"{local_aws.endpoint_url}/123456789012/megallm-work",
+        "finish": f"{local_aws.endpoint_url}/123456789012/megallm-finish",
     }
 
 

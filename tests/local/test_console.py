@@ -81,7 +81,7 @@ def test_the_banner_can_be_copied_from(tmp_path: Path) -> None:
 MegaLLM {STATE.base_url}
 API key {STATE.api_key}
 Model   tiny. Fluent nonsense.
-Inbox   s3://{STATE.bucket}/inbox/ at {STATE.aws_endpoint_url} (batch files: stored, not yet worked on)
+Inbox   s3://{STATE.bucket}/inbox/ at {STATE.aws_endpoint_url}; results in .megallm/results/
 
 curl
 curl {STATE.base_url}/v1/messages -H "x-api-key: {STATE.api_key}" -H "content-type: application/json" \\

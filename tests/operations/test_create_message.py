@@ -125,7 +125,7 @@ def test_a_thread_is_refused_with_the_code_that_makes_the_sdk_go_on() -> None:
     ("script", "usage"),
     [
         (text_reply("a"), Usage(input_tokens=7, output_tokens=3)),
-        ([UpstreamOverloaded("full")], None),
+        ([UpstreamOverloaded("full")], Usage()),
         (text_reply("a")[:2], Usage(input_tokens=7)),
         ([*text_reply("a", "b")[:4], UpstreamOverloaded("full")], Usage(input_tokens=7, output_tokens=2)),
     ],

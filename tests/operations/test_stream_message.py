@@ -101,7 +101,7 @@ def test_a_failure_before_the_first_event_is_raised() -> None:
     with pytest.raises(UpstreamOverloaded):
         asyncio.run(stream.read())
 
-    assert (stream.limiter.settled, stream.provider.running) == ([None], 0)
+    assert (stream.limiter.settled, stream.provider.running) == ([Usage()], 0)
 
 
 @pytest.mark.parametrize(

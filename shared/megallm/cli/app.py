@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from megallm import __version__
-from megallm.cli import dev, keys, models
+from megallm.cli import batch, dev, keys, models
 
 app = typer.Typer(
     name="megallm",
@@ -35,5 +35,6 @@ def root(
 
 
 app.command("dev")(dev.dev)
+app.add_typer(batch.app, name="batch")
 app.add_typer(keys.app, name="keys")
 app.add_typer(models.app, name="models")

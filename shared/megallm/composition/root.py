@@ -9,6 +9,7 @@ from functools import partial
 from megallm.catalog.file_format import load
 from megallm.catalog.models import Catalog
 from megallm.catalog.upstreams import EmbeddedUpstream
+from megallm.composition.batch_ports import batch_ports
 from megallm.composition.features import fault_in
 from megallm.composition.workshop import Workshop
 from megallm.identifiers import new_tool_use_id
@@ -23,11 +24,11 @@ from megallm.stores.keys import DynamoKeys
 from megallm.stores.limits_open import TableLimiter
 from megallm.stores.secrets import Secrets
 
-_AWS_FROM_THE_ENVIRONMENT = AwsTarget()
+AWS_FROM_THE_ENVIRONMENT = AwsTarget()
 
 
 def compose(
-    settings: Settings, aws: AwsTarget = _AWS_FROM_THE_ENVIRONMENT, environ: Mapping[str, str] | None = None
+    settings: Settings, aws: AwsTarget = AWS_FROM_THE_ENVIRONMENT, environ: Mapping[str, str] | None = None
 ) -> Gateway:
     """The gateway that these settings describe. *environ* has the secrets that the catalogue names by ``env:``.
 
@@ -49,8 +50,9 @@ def compose(
             catalog = catalog.with_context(name, embedded.context_tokens)
     dynamodb = aws.dynamodb()
     keys = DynamoKeys(dynamodb, settings.keys_table)
-    limiter = TableLimiter(aws, dynamodb, settings.limits_table, _tiers(settings))
-    return replace(assemble(settings, keys, catalog, providers, limiter), shared=workshop)
+    limiter = TableLimiter(aws, dynamodb, settings.limits_table, tiers_of(settings))
+    gateway = assemble(settings, keys, catalog, providers, limiter)
+    return replace(gateway, shared=workshop, batches=batch_ports(settings, aws))
 
 
 def assemble(
@@ -63,7 +65,8 @@ def assemble(
     return Gateway(settings, authenticator, catalog, providers, limiter)
 
 
-def _tiers(settings: Settings) -> Tiers:
+def tiers_of(settings: Settings) -> Tiers:
+    """The tiers' numbers. Raises BrokenSettings."""
     try:
         return load_tiers(settings.tiers)
     except BrokenTiers as error:

@@ -1,7 +1,7 @@
 """The local AWS: moto as a server of this machine alone, with the resources that the gateway needs.
 
-What moto gets wrong for us is put right here: it is open to every web page, carries pages that reset and dump
-it, leaves its connections open when it stops, and its DynamoDB is not atomic under threads.
+What moto's server gets wrong for us is put right here: it is open to every web page, carries pages that reset and dump
+it, and leaves its connections open when it stops.
 """
 
 import socket
@@ -11,43 +11,27 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from moto.backends import get_backend
-from moto.dynamodb.responses import DynamoHandler
 from moto.moto_server import werkzeug_app
 from werkzeug.serving import ThreadedWSGIServer
 
 from megallm.identifiers import new_request_id
 from megallm.local.guard import LocalOnlyWsgi, refusal_body
 from megallm.local.isolation import local_target
+from megallm.local.moto_dynamodb import mend_dynamodb
+from megallm.local.moto_s3 import mend_s3
+from megallm.stores.resources import INBOX, QUEUES, TABLES, Table, key_schema, name_of
 from megallm.telemetry import log
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
 
 HOST = "127.0.0.1"
 SERVICES = frozenset({"dynamodb", "s3", "sqs"})
 BUCKET = "megallm-local"
-QUEUES = {"intake": "megallm-intake", "work": "megallm-work"}
-
-_DYNAMODB_LOCK = threading.RLock()
-_MARK = "megallm_atomic"
-
-
-def make_dynamodb_atomic() -> None:
-    """Lets moto run one DynamoDB operation at a time; more than once does no harm.
-
-    moto checks a condition and writes in separate steps that other threads can come between. The lock is held around
-    the whole operation, from reading the request to writing the reply, so what is returned is consistent as well.
-    """
-    original = DynamoHandler.call_action
-    if hasattr(original, _MARK):
-        return
-
-    def call_action(self: DynamoHandler) -> Any:
-        with _DYNAMODB_LOCK:
-            return original(self)
-
-    setattr(call_action, _MARK, True)
-    DynamoHandler.call_action = call_action  # type: ignore[method-assign]  # the one way in that moto has
+# A message that was received and not deleted comes again after this.
+VISIBILITY_SECONDS = 900
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,24 +50,20 @@ class LocalAws:
         self._thread = thread
         self.endpoint_url = f"http://{HOST}:{server.port}"
 
-    def create_resources(self, *, keys_table: str, limits_table: str = "megallm-limits") -> Resources:
-        """Makes the tables, the bucket and the queues, with the same keys that the deployed ones have."""
+    def create_resources(self, **table_names: str) -> Resources:
+        """Makes the tables, the bucket and the queues, as the deployed ones are.
+
+        *table_names* are ``keys_table`` and the like, as the settings have them; the others have their usual names.
+        """
         target = local_target(self.endpoint_url)
         dynamodb = target.dynamodb()
-        for table in (keys_table, limits_table):
-            dynamodb.create_table(
-                TableName=table,
-                AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-                KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-                BillingMode="PAY_PER_REQUEST",
-            )
-        dynamodb.update_time_to_live(
-            TableName=limits_table, TimeToLiveSpecification={"Enabled": True, "AttributeName": "ttl"}
-        )
-        session = target.session()
-        session.client("s3", endpoint_url=self.endpoint_url).create_bucket(Bucket=BUCKET)
-        sqs = session.client("sqs", endpoint_url=self.endpoint_url)
-        queues = {role: sqs.create_queue(QueueName=name)["QueueUrl"] for role, name in QUEUES.items()}
+        for table in TABLES:
+            _create_table(dynamodb, table, table_names.get(f"{table.role}_table", name_of(table.role)))
+        sqs = target.sqs()
+        attributes: Any = {"VisibilityTimeout": str(VISIBILITY_SECONDS)}
+        queues = {role: sqs.create_queue(QueueName=name_of(role), Attributes=attributes)["QueueUrl"] for role in QUEUES}
+        intake = sqs.get_queue_attributes(QueueUrl=queues["intake"], AttributeNames=["QueueArn"])["Attributes"]
+        _create_bucket(target.s3(), intake["QueueArn"])
         return Resources(bucket=BUCKET, queues=queues)
 
     def stop(self) -> None:
@@ -95,9 +75,36 @@ class LocalAws:
             get_backend(service).reset()  # type: ignore[call-overload]  # its names are literals one by one
 
 
+def _create_bucket(s3: "S3Client", intake_arn: str) -> None:
+    """It keeps versions, and new objects of the inbox are told to the intake's queue."""
+    s3.create_bucket(Bucket=BUCKET)
+    s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+    inbox: Any = {
+        "QueueArn": intake_arn,
+        "Events": ["s3:ObjectCreated:*"],
+        "Filter": {"Key": {"FilterRules": [{"Name": "prefix", "Value": INBOX}]}},
+    }
+    s3.put_bucket_notification_configuration(Bucket=BUCKET, NotificationConfiguration={"QueueConfigurations": [inbox]})
+
+
+def _create_table(dynamodb: "DynamoDBClient", table: Table, name: str) -> None:
+    schema = key_schema(table)
+    dynamodb.create_table(
+        TableName=name,
+        AttributeDefinitions=[{"AttributeName": attribute, "AttributeType": "S"} for attribute, _ in schema],
+        KeySchema=[{"AttributeName": attribute, "KeyType": kind} for attribute, kind in schema],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    if table.ttl is not None:
+        dynamodb.update_time_to_live(
+            TableName=name, TimeToLiveSpecification={"Enabled": True, "AttributeName": table.ttl}
+        )
+
+
 def start(*, port: int = 0) -> LocalAws:
     """Starts the local AWS in a thread; port 0 takes any free one. Raises OSError where the port is taken."""
-    make_dynamodb_atomic()
+    mend_dynamodb()
+    mend_s3()
     # moto reads MOTO_DISABLE_GLOBAL_CORS once, when it is first imported, and that may have happened already.
     werkzeug_app.DISABLE_GLOBAL_CORS = True  # type: ignore[attr-defined]  # imported there, not exported
     listener = socket.create_server((HOST, port), backlog=128)

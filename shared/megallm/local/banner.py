@@ -18,10 +18,6 @@ message = client.messages.create(
 print(message.content[0].text)"""
 
 
-# Said plainly until the batch engine is there: a file that waits in silence would look lost.
-_NO_ENGINE = "stored, not yet worked on"
-
-
 _NO_MODEL = "none on this machine: your catalogue routes elsewhere; `megallm models` lists what it has."
 
 
@@ -32,7 +28,7 @@ def show(state: LocalState, model: ChosenModel | None, console: Console) -> None
     _line(console, "MegaLLM", state.base_url)
     _line(console, "API key", state.api_key)
     _line(console, "Model", _NO_MODEL if model is None else f"{model.name}. {model.expectation}")
-    _line(console, "Inbox", f"s3://{state.bucket}/inbox/ at {state.aws_endpoint_url} (batch files: {_NO_ENGINE})")
+    _line(console, "Inbox", f"s3://{state.bucket}/inbox/ at {state.aws_endpoint_url}; results in .megallm/results/")
     for title, snippet in (("curl", _CURL), ("Python", _PYTHON)):
         console.print(f"\n{title}", style="bold")
         console.print(snippet.format(**values), markup=False, highlight=False, soft_wrap=True)

@@ -9,7 +9,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterator, MutableMapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
@@ -22,8 +22,10 @@ from rich.console import Console
 from functions.api.app import create_app
 from functions.api.server import Server, build_server
 from megallm.composition import compose
-from megallm.keys import Caller, KeyRecord, Tier, hash_of, id_of, new_key
+from megallm.composition.batches import compose_batches
+from megallm.keys import Caller, KeyRecord, Limits, Tier, hash_of, id_of, new_key
 from megallm.local import aws, ports
+from megallm.local.batches import LocalBatches
 from megallm.local.console import ShortLines
 from megallm.local.guard import LocalOnly
 from megallm.local.isolation import REGION, enter_local_aws, local_target
@@ -37,12 +39,17 @@ from megallm.stores.aws import AwsTarget
 from megallm.stores.keys import DynamoKeys
 from megallm.telemetry import LOGGER, configure
 
-# Who calls without a key is somebody trying things out; the key of the folder is for work, and gets more.
+# Who calls without a key is somebody trying things out, and sees what a Basic key does. The key of the folder is the
+# operator's own: it counts like every other, but allows more than this machine can do.
 ANONYMOUS = Caller(key_id="anonymous", tier="basic")
 KEY_NAME = "local"
-KEY_TIER: Tier = "pro"
+KEY_TIER: Tier = "enterprise"
+KEY_LIMITS = Limits(requests_per_minute=12_000, tokens_per_minute=1_000_000_000, concurrent=200)
 
 _SIGNING_VARIABLE = "LOCAL_SIGNING_SECRET"
+
+# The embedded model answers two at a time; whoever waits for an answer finds one place free.
+_CALLS_OF_BATCHES = 1
 
 _LOG_BYTES = 10_000_000
 _CLOSE_SECONDS = 2.0
@@ -89,8 +96,8 @@ def run(
                 model = choose(wanted.model, wanted.models_folder, console) if needs.embedded_model else None
                 with _logging(wanted.state.log_file), _local_aws(listener.getsockname()[1] + 1) as local_aws:
                     enter_local_aws(environ, local_aws.endpoint_url)
-                    gateway, server = _prepare(wanted, environ, model, local_aws, listener, announce, gateway_of)
-                    asyncio.run(_until_stopped(server, listener, gateway, forget))
+                    parts = _prepare(wanted, environ, model, local_aws, listener, announce, gateway_of)
+                    asyncio.run(_until_stopped(parts, listener, forget))
         except Stopped as stopped:
             with suppress(OSError):  # The terminal may be what went away.
                 console.print("Stopped.")
@@ -109,7 +116,7 @@ def _prepare(
     listener: socket,
     announce: Callable[[LocalState, ChosenModel | None], None],
     gateway_of: Callable[[Settings, AwsTarget], Gateway],
-) -> tuple[Gateway, Server]:
+) -> "_Parts":
     api_key = wanted.state.api_key(lambda: new_key()[0])
     # Made from the key, which stays the same: thinking that was signed before a restart is still believed after it.
     environ.setdefault(_SIGNING_VARIABLE, sha256(f"signing {api_key}".encode()).hexdigest())
@@ -120,11 +127,21 @@ def _prepare(
         given["model_threads"] = wanted.model_threads
     settings = Settings.from_environ(environ)
     given["signing_secret"] = settings.signing_secret or f"env:{_SIGNING_VARIABLE}"
+    if model is not None and "batch_concurrency" not in settings.model_fields_set:
+        given["batch_concurrency"] = _CALLS_OF_BATCHES
+    resources = local_aws.create_resources(
+        keys_table=settings.keys_table, limits_table=settings.limits_table, batches_table=settings.batches_table
+    )
+    given["batches_bucket"] = resources.bucket
+    given |= {f"{role}_queue_url": url for role, url in resources.queues.items()}
     settings = settings.model_copy(update=given)
-    resources = local_aws.create_resources(keys_table=settings.keys_table, limits_table=settings.limits_table)
     target = local_target(local_aws.endpoint_url)
     _store_key(target, settings.keys_table, api_key)
     gateway = in_background(lambda: gateway_of(settings, target))
+    batches = None
+    if gateway.batches is not None:
+        work = compose_batches(settings, target, gateway)
+        batches = LocalBatches(work, target, resources.queues, wanted.state.results)
     port = listener.getsockname()[1]
     state = LocalState(
         base_url=f"http://{ports.HOST}:{port}",
@@ -143,29 +160,48 @@ def _prepare(
         announce(state, model)
 
     app = LocalOnly(create_app(gateway, anonymous=ANONYMOUS), port=port)
-    return gateway, build_server(app, host=ports.HOST, port=port, on_started=on_started)
+    return _Parts(gateway, build_server(app, host=ports.HOST, port=port, on_started=on_started), batches)
 
 
-async def _until_stopped(server: Server, listener: socket, gateway: Gateway, forget: Callable[[], None]) -> NoReturn:
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What runs until the stack is stopped; ``batches`` where the gateway has some."""
+
+    gateway: Gateway
+    server: Server
+    batches: LocalBatches | None
+
+    @property
+    def stopped_busy(self) -> bool:
+        """Whether the model may be computing."""
+        return self.server.stopped_busy or (self.batches is not None and self.batches.is_busy)
+
+
+async def _until_stopped(parts: _Parts, listener: socket, forget: Callable[[], None]) -> NoReturn:
     """Serves, and ends the process: asyncio and atexit would wait for every thread, however long it computes."""
+    busy = True
     try:
         # uvicorn takes the signals meanwhile, ends in order, and then hands them on: they come as Stopped.
-        await server.serve(sockets=[listener])
+        async with parts.batches.running() if parts.batches else nullcontext():
+            try:
+                await parts.server.serve(sockets=[listener])
+            finally:
+                busy = parts.stopped_busy
     except Stopped as stopped:
-        if server.force_exit:
+        if parts.server.force_exit:
             leave(stopped.exit_status, forget)
     # llama.cpp's destructor waits for the batch that it computes, 10 s and more of a long prompt, and keeps Python's
     # lock meanwhile: no timeout could end that. So only an idle model is closed; a busy one ends with the process.
-    if not server.stopped_busy:
+    if not busy:
         with suppress(TimeoutError):
-            await asyncio.wait_for(gateway.aclose(), _CLOSE_SECONDS)
+            await asyncio.wait_for(parts.gateway.aclose(), _CLOSE_SECONDS)
     leave(0, forget)
 
 
 def _store_key(target: AwsTarget, table: str, api_key: str) -> None:
     key_id = id_of(api_key)
     assert key_id is not None
-    record = KeyRecord(key_id, hash_of(api_key), KEY_NAME, KEY_TIER, created_at=int(time.time()))
+    record = KeyRecord(key_id, hash_of(api_key), KEY_NAME, KEY_TIER, created_at=int(time.time()), limits=KEY_LIMITS)
     DynamoKeys(target.dynamodb(), table).put(record)
 
 

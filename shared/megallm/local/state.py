@@ -65,6 +65,11 @@ class StateFolder:
         """Where the stack's JSON log lines go."""
         return self.path / "megallm.log"
 
+    @property
+    def results(self) -> Path:
+        """The folder where the results of batches stay, in a folder of each batch's own."""
+        return self.path / "results"
+
     def create(self) -> None:
         """Makes the folder. Raises OSError, also for one of another user or a link to elsewhere."""
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -110,7 +110,7 @@ class BatchStore(Protocol):
     def complete(self, part: Part, counts: Counts, spent: Spent) -> Batch | None:
         """The part is done: that, its counts and what was spent since the last checkpoint, in one transaction.
 
-        Gives the batch as it is then. None where the part was done already.
+        Gives the batch as it is then. None where a later attempt has the part, or where it was done already.
         """
 
     def stop(self, batch_id: str, reason: StopReason, now: float) -> Batch | None:

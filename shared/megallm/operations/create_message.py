@@ -11,8 +11,9 @@ from megallm.messages.requests import MessagesRequest
 from megallm.operations.check_request import check_request
 from megallm.operations.deadline import Deadline, seconds_for
 from megallm.operations.gateway import Gateway
+from megallm.operations.reserve_tokens import reserved_tokens
 from megallm.operations.route_call import RoutedCall, Sender
-from megallm.operations.settle import settle_to_the_end
+from megallm.operations.settle import charged, settle_to_the_end
 from megallm.operations.trace import Trace
 
 
@@ -24,11 +25,6 @@ class Answer:
     headers: Mapping[str, str]
 
 
-def estimate_input_tokens(body_bytes: int) -> int:
-    """A cheap guess at a request's input before any tokenizer has seen it: a quarter of its bytes, at least one."""
-    return max(1, body_bytes // 4)
-
-
 async def create_message(
     gateway: Gateway, caller: Caller, request: MessagesRequest, sender: Sender, trace: Trace, body: bytes
 ) -> Answer:
@@ -36,15 +32,19 @@ async def create_message(
     check_request(gateway, request, sender)
     seconds = seconds_for(gateway, sender.seconds_left)
     call = RoutedCall(gateway, request, sender, body, trace, time.monotonic() + seconds)
-    admission = await gateway.limiter.admit(caller, estimate_input_tokens(len(body)))
+    admission = await gateway.limiter.admit(caller, reserved_tokens(request, body))
     started = time.perf_counter()
+    failure: BaseException | None = None
     try:
         async with Deadline(seconds):
             reply = await call.create()
+    except BaseException as error:
+        failure = error
+        raise
     finally:
         trace.upstream_ms = (time.perf_counter() - started) * 1000
         trace.usage = call.usage
-        await settle_to_the_end(admission, trace.usage)
+        await settle_to_the_end(admission, charged(trace.usage, failure))
     trace.stop_reason = reply.stop_reason
     trace.message_id = message_id = new_message_id()
     return Answer(reply_to_wire(reply, message_id, request.model), {**call.headers, **admission.headers})

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from megallm.catalog.models import Catalog
 from megallm.operations.authenticate import Authenticator
+from megallm.operations.batch_ports import BatchPorts
 from megallm.operations.ports import Closeable, Limiter, LocalProvider, Provider
 from megallm.operations.retry import RetryPolicy
 from megallm.settings import Settings
@@ -21,6 +22,7 @@ class Gateway:
     limiter: Limiter
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     shared: Closeable | None = None  # what the providers have in common, such as connections
+    batches: BatchPorts | None = None  # None: this deployment has no bucket for them
 
     async def load_models(self) -> None:
         """Loads the models of this machine now, so that the first request does not wait for them."""

@@ -25,12 +25,12 @@ from megallm.messages.events import (
 from megallm.messages.requests import MessagesRequest
 from megallm.messages.sse import PING, encode, encode_error
 from megallm.operations.check_request import check_request
-from megallm.operations.create_message import estimate_input_tokens
 from megallm.operations.deadline import Deadline, seconds_for
 from megallm.operations.gateway import Gateway
 from megallm.operations.ports import Admission
+from megallm.operations.reserve_tokens import reserved_tokens
 from megallm.operations.route_call import RoutedCall, Sender
-from megallm.operations.settle import settle_to_the_end
+from megallm.operations.settle import charged, settle_to_the_end
 from megallm.operations.trace import Trace
 from megallm.telemetry import log
 
@@ -76,7 +76,7 @@ async def stream_message(
     check_request(gateway, request, sender)
     seconds = seconds_for(gateway, sender.seconds_left)
     call = RoutedCall(gateway, request, sender, body, trace, time.monotonic() + seconds)
-    estimate = estimate_input_tokens(len(body))
+    estimate = reserved_tokens(request, body)
     admission = await gateway.limiter.admit(caller, estimate)
     trace.message_id = new_message_id()
     reader = _Reader(call, admission, trace, request.model, seconds, estimate)
@@ -208,7 +208,7 @@ class _Reader:
                 trace.error_type = self._failure.type
             # A callback, since the task is not done before this block ends.
             self._task.add_done_callback(lambda _: self._changed.set())
-            await settle_to_the_end(self._admission, trace.usage)
+            await settle_to_the_end(self._admission, charged(trace.usage, self._failure))
 
     def _take(self, event: StreamEvent, began: float) -> None:
         match event:

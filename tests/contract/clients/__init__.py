@@ -184,6 +184,17 @@ class Sdk:
         """Any other method, by its Python name."""
         self.driver.ask(op="call", client=self._options(), path=path, arguments=arguments, named=named)
 
+    def fetch(self, path: str, *arguments: Json, **named: Json) -> Json:
+        """Any method that gives one object, by its Python name: the object."""
+        return self.driver.ask(op="fetch", client=self._options(), path=path, arguments=arguments, named=named)
+
+    def fetch_all(self, path: str, *arguments: Json, **named: Json) -> list[Json]:
+        """Any method that gives many, page by page or line by line: all of them."""
+        found: list[Json] = self.driver.ask(
+            op="fetch_all", client=self._options(), path=path, arguments=arguments, named=named
+        )
+        return found
+
     def run_tools(self, *, answer: str, **params: Json) -> Json:
         """The beta tool runner with a ``get_weather`` tool: ``{"called": [locations], "message"}``."""
         return self.driver.ask(op="run_tools", client=self._options(), params=params, answer=answer)

@@ -24,6 +24,14 @@ const clientOf = ({ client }) =>
 
 const camelCase = (name) => name.replace(/_([a-z])/g, (_, letter) => letter.toUpperCase());
 
+const called = (command) => {
+  const names = command.path.split('.').map(camelCase);
+  const method = names.pop();
+  const resource = names.reduce((parent, name) => parent[name], clientOf(command));
+  const named = Object.keys(command.named).length ? [command.named] : [];
+  return resource[method](...command.arguments, ...named);
+};
+
 const operations = {
   create: (command) => clientOf(command).messages.create(command.params),
 
@@ -86,12 +94,16 @@ const operations = {
   model: (command) => clientOf(command).models.retrieve(command.params.model_id),
 
   async call(command) {
-    const names = command.path.split('.').map(camelCase);
-    const method = names.pop();
-    const resource = names.reduce((parent, name) => parent[name], clientOf(command));
-    const named = Object.keys(command.named).length ? [command.named] : [];
-    await resource[method](...command.arguments, ...named);
+    await called(command);
     return null;
+  },
+
+  fetch: (command) => called(command),
+
+  async fetch_all(command) {
+    const found = [];
+    for await (const each of await called(command)) found.push(each);
+    return found;
   },
 
   async run_tools(command) {

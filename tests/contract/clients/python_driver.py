@@ -100,9 +100,16 @@ class Driver:
 
     def _call(self, command: Json) -> Json:
         with _client(command) as client:
-            method = reduce(getattr, command["path"].split("."), client)
-            method(*command["arguments"], **command["named"])  # type: ignore[operator]  # chosen by name
+            _called(client, command)
             return None
+
+    def _fetch(self, command: Json) -> Json:
+        with _client(command) as client:
+            return _called(client, command).to_dict(mode="json")
+
+    def _fetch_all(self, command: Json) -> Json:
+        with _client(command) as client:
+            return [each.to_dict(mode="json") for each in _called(client, command)]
 
     def _run_tools(self, command: Json) -> Json:
         called = []
@@ -121,6 +128,11 @@ class Driver:
             runner = client.beta.messages.tool_runner(**command["params"], tools=[get_weather])
             last = runner.until_done()
         return {"called": called, "message": last.to_dict(mode="json")}
+
+
+def _called(client: Anthropic, command: Json) -> Any:  # Any: what the method gives
+    method = reduce(getattr, command["path"].split("."), client)
+    return method(*command["arguments"], **command["named"])  # type: ignore[operator]  # chosen by name
 
 
 def _client(command: Json) -> Anthropic:

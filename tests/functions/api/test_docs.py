@@ -28,6 +28,10 @@ def test_the_description_is_made_of_the_real_types() -> None:
     assert set(document["paths"]) == {
         "/v1/messages",
         "/v1/messages/count_tokens",
+        "/v1/messages/batches",
+        "/v1/messages/batches/{batch_id}",
+        "/v1/messages/batches/{batch_id}/cancel",
+        "/v1/messages/batches/{batch_id}/results",
         "/v1/models",
         "/v1/models/{model_id}",
         "/health",

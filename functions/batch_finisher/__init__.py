@@ -1,0 +1,1 @@
+"""Finished parts become result files; each minute, what was lost goes on."""

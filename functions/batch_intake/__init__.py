@@ -1,0 +1,1 @@
+"""New objects of the inbox and job messages become batches."""

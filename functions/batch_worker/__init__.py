@@ -1,0 +1,1 @@
+"""Parts of batches become results."""

@@ -1,0 +1,89 @@
+"""What a command of `megallm batch` says when it has done its work, and how it waits for a batch."""
+
+from typing import TYPE_CHECKING, NoReturn
+
+import typer
+
+from megallm.cli.batch_shown import rows, shown
+from megallm.cli.batch_target import OpenBatches
+from megallm.cli.output import answering, fail, print_json, print_table
+
+if TYPE_CHECKING:
+    from megallm.batches.model import Batch
+
+_INTERRUPTED = 130
+
+
+def time_needed(input_bytes: int, tokens_a_minute: int) -> str:
+    """When a new batch will be done, as far as its input tells."""
+    from megallm.cli.batch_progress import duration
+    from megallm.operations.batch_allowance import estimated_tokens, seconds_needed
+
+    seconds = seconds_needed(estimated_tokens(input_bytes), tokens_a_minute)
+    allowed = f"At {tokens_a_minute:,} tokens a minute, which its owner's batches may use"
+    return f"{allowed}, its input takes {duration(seconds)}."
+
+
+def after_submission(opened: OpenBatches, batch_id: str, *, wait: bool, as_json: bool) -> None:
+    """The id of a new batch or, with *wait*, how it ended."""
+    if wait:
+        typer.echo(batch_id, err=True)
+        print_batch(opened, followed(opened, batch_id), as_json)
+        return
+    if as_json:
+        print_json({"id": batch_id})
+        return
+    with answering():
+        typer.echo(batch_id)
+    typer.echo(f"Follow it with `megallm batch status {batch_id} --wait`.", err=True)
+
+
+def followed(opened: OpenBatches, batch_id: str) -> "Batch":
+    """The batch, once it has ended. Ctrl-C ends the command, not the batch."""
+    from megallm.cli.batch_progress import follow
+
+    try:
+        return follow(opened.ports.store, batch_id)
+    except KeyboardInterrupt:
+        _leave(batch_id)
+
+
+def _leave(batch_id: str) -> NoReturn:
+    typer.echo(
+        f"The batch goes on without this command. Come back with `megallm batch status {batch_id} --wait`, "
+        f"read it with `megallm batch results {batch_id}`, or stop it with `megallm batch cancel {batch_id}`.",
+        err=True,
+    )
+    raise typer.Exit(_INTERRUPTED)
+
+
+def print_batch(opened: OpenBatches, batch: "Batch", as_json: bool) -> None:
+    """The record and, of a dry run, what the run would cost; then what to do next."""
+    estimate = _estimate(opened, batch)
+    if as_json:
+        print_json(shown(batch) | ({} if estimate is None else {"estimate": estimate}))
+    else:
+        told = rows(batch)
+        if estimate is not None:
+            told += [(f"would use: {name}", f"{value:,}") for name, value in estimate.items()]
+        print_table(("", ""), told)
+    if batch.problem is not None:
+        fail(f"the batch was refused: {batch.problem}")
+    if batch.state == "ended" and batch.counts.errored and not as_json:
+        typer.echo(f"Try the failed items again with `megallm batch retry {batch.id} --failed`.", err=True)
+
+
+def _estimate(opened: OpenBatches, batch: "Batch") -> dict[str, float] | None:
+    from pydantic_core import from_json
+
+    from megallm.batches.model import result_key
+    from megallm.operations.batch_ports import ObjectChanged
+
+    if batch.state != "ended" or batch.problem is not None or batch.job.options.get("dry_run") is not True:
+        return None
+    try:
+        written = b"".join(opened.ports.objects.stream(result_key(batch.id, "manifest.json")))
+    except ObjectChanged:
+        return None
+    usage: dict[str, float] = from_json(written)["usage"]
+    return usage

@@ -1,0 +1,50 @@
+"""What the calls of a batch cost, by the catalogue's prices. Pure."""
+
+from dataclasses import dataclass
+
+from megallm.batches.model import Spent
+from megallm.catalog.models import Prices
+from megallm.messages.events import Usage
+
+
+def microdollars_of(usage: Usage, prices: Prices | None) -> float:
+    """The price in millionths of a US dollar: dollars per million tokens are that per token. 0 without prices.
+
+    Cached tokens cost what input costs where the catalogue has no price of their own for them.
+    """
+    if prices is None:
+        return 0.0
+    read = prices.input if prices.cache_read is None else prices.cache_read
+    write = prices.input if prices.cache_write is None else prices.cache_write
+    return (
+        usage.input_tokens * prices.input
+        + usage.cache_read_input_tokens * read
+        + usage.cache_creation_input_tokens * write
+        + usage.output_tokens * prices.output
+    )
+
+
+@dataclass(slots=True)
+class Purse:
+    """What was spent and is in no record yet. Fractions of a millionth are carried on until they make a whole one."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    microdollars: float = 0.0
+    calls: int = 0
+
+    def add_call(self, usage: Usage | None, prices: Prices | None) -> None:
+        """One call, answered or not; *usage* is None where nothing is known of it."""
+        self.calls += 1
+        if usage is not None:
+            self.input_tokens += usage.prompt_tokens
+            self.output_tokens += usage.output_tokens
+            self.microdollars += microdollars_of(usage, prices)
+
+    def take(self) -> Spent:
+        """What is to be recorded now; the rest of a fraction stays."""
+        whole = round(self.microdollars)
+        spent = Spent(self.input_tokens, self.output_tokens, whole, self.calls)
+        self.input_tokens = self.output_tokens = self.calls = 0
+        self.microdollars -= whole
+        return spent

@@ -1,0 +1,39 @@
+"""The end of a batch that has no items to be worked on: one that was refused as a whole, or only counted."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from megallm.batches.model import Batch, Spent, result_key
+from megallm.batches.results import manifest
+from megallm.operations.batch_ports import BatchPorts
+
+RESULTS, ERRORS, MANIFEST = "results.jsonl", "errors.jsonl", "manifest.json"
+
+
+def refuse_batch(ports: BatchPorts, batch: Batch, problem: str, now: float) -> Batch:
+    """Ends a batch that is indexing, with the reason why its input cannot be worked on; tells who listens.
+
+    The files come first: a batch that has ended has them.
+    """
+    batch = ports.store.get(batch.id) or batch  # another intake may have been luckier meanwhile
+    if batch.state == "indexing":
+        _write_empty(ports, replace(batch, problem=problem), {}, now)
+        batch = ports.store.refuse(batch.id, problem, now)
+    if batch.state == "ended":
+        ports.events.ended(batch)
+    return batch
+
+
+def end_counted(ports: BatchPorts, batch: Batch, estimate: Spent, reasons: Mapping[str, int], now: float) -> Batch:
+    """Ends a dry run: its manifest has what the batch would cost; its record, that this cost nothing."""
+    if batch.state != "ended":
+        _write_empty(ports, replace(batch, spent=estimate), reasons, now)
+        batch = ports.store.end(batch.id, now)
+    ports.events.ended(batch)
+    return batch
+
+
+def _write_empty(ports: BatchPorts, batch: Batch, reasons: Mapping[str, int], now: float) -> None:
+    ports.objects.put(result_key(batch.id, RESULTS), b"")
+    ports.objects.put(result_key(batch.id, ERRORS), b"")
+    ports.objects.put(result_key(batch.id, MANIFEST), manifest(batch, routes={}, reasons=reasons, ended_at=now))

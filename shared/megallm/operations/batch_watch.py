@@ -1,0 +1,89 @@
+"""What one process knows of a batch while it works on its parts: whether to go on, and what was spent so far."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from megallm.batches.model import Batch, Spent, StopReason
+from megallm.errors import GatewayError
+from megallm.operations.batch_ports import BatchStore
+from megallm.operations.in_thread import InThread
+
+POLL_SECONDS = 2.0
+
+
+def stop_reason(batch: Batch, now: float, microdollars: float) -> StopReason | None:
+    """Why nothing new may begin; *microdollars* is what the batch has cost, as far as is known here."""
+    if batch.stop is not None:
+        return batch.stop
+    if now >= batch.expires_at:
+        return "expired"
+    if batch.max_microdollars is not None and microdollars >= batch.max_microdollars:
+        return "max_cost"
+    return None
+
+
+@dataclass(slots=True)
+class BatchWatch:
+    """One a batch and process, shared by the parts that run. ``gone`` tells that there is nothing left to do."""
+
+    batch: Batch
+    store: BatchStore
+    clock: Callable[[], float]
+    in_thread: InThread
+    parts: int = 0
+    gone: bool = False
+    unrecorded: float = 0.0  # millionths that were spent here and are in no record yet
+    _recorded: float = field(init=False)
+    _polling: asyncio.Task[None] | None = None
+
+    def __post_init__(self) -> None:
+        self._recorded = self.batch.spent.microdollars
+
+    def begin_part(self) -> None:
+        """One more part runs; the first one starts the polling."""
+        self.parts += 1
+        if self._polling is None:
+            self._polling = asyncio.get_running_loop().create_task(self._poll())
+
+    def end_part(self) -> None:
+        """One less does; the last one ends the polling."""
+        self.parts -= 1
+        if self.parts == 0 and self._polling is not None:
+            self._polling.cancel()
+            self._polling = None
+
+    def reason(self) -> StopReason | None:
+        """Why nothing new may begin, as far as is known."""
+        return stop_reason(self.batch, self.clock(), self._recorded + self.unrecorded)
+
+    async def confirm(self, reason: StopReason) -> StopReason:
+        """Records the reason, and gives the one that stands: another process may have been first with another."""
+        if self.batch.stop is None:
+            stopped = await self.in_thread(self.store.stop, self.batch.id, reason, self.clock())
+            if stopped is not None:
+                self.saw(stopped)
+        return self.batch.stop or reason
+
+    def saw(self, batch: Batch) -> None:
+        """A newer record of the batch."""
+        self.batch = batch
+        # The record may have been read before our own last checkpoint: it never takes anything back.
+        self._recorded = max(self._recorded, batch.spent.microdollars)
+
+    def recorded(self, spent: Spent) -> None:
+        """What was spent here is in the record now."""
+        self._recorded += spent.microdollars
+        self.unrecorded -= spent.microdollars
+
+    async def _poll(self) -> None:
+        while not self.gone:
+            await asyncio.sleep(POLL_SECONDS)
+            try:
+                batch = await self.in_thread(self.store.get, self.batch.id)
+            except GatewayError:
+                continue  # the store is asked again soon; checkpoints fail by themselves if it stays away
+            if batch is None or batch.state == "ended":
+                self.gone = True
+            else:
+                self.saw(batch)

@@ -1,0 +1,200 @@
+"""``BatchStore`` over one DynamoDB table: the records of batches and of their parts."""
+
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+
+from megallm.batches.model import Batch, Counts, Part, Spent, State, StopReason
+from megallm.errors import InternalError
+from megallm.stores import batches_wire as wire
+from megallm.stores.batch_items import (
+    OPEN,
+    PART_PREFIX,
+    batch_from_item,
+    batch_key,
+    owner_key,
+    part_from_item,
+    part_key,
+)
+from megallm.stores.batches_table import KEYS_A_READ, WRITES_A_TRANSACTION, BatchesTable, ConditionUnmet
+
+_WRITERS = 8
+
+
+def _new_token() -> str:
+    return secrets.token_hex(16)
+
+
+class DynamoBatches:
+    """Each write is conditional; one that is repeated after its answer was lost finds its own effect.
+
+    Raises InternalError where DynamoDB fails, and for a batch that must be there and is not.
+    """
+
+    def __init__(self, table: BatchesTable, *, new_token: Callable[[], str] = _new_token) -> None:
+        self._table = table
+        self._new_token = new_token
+
+    def create(self, batch: Batch) -> Batch:
+        try:
+            self._table.transact(wire.create(batch))
+        except ConditionUnmet:
+            return self._known(batch.id)
+        return batch
+
+    def get(self, batch_id: str) -> Batch | None:
+        item = self._table.get(batch_key(batch_id))
+        return batch_from_item(item) if item else None
+
+    def add_parts(self, parts: Sequence[Part]) -> None:
+        batch = self._known(parts[0].batch_id) if parts else None
+        a_write = WRITES_A_TRANSACTION - 1  # one is the check of the batch
+        for at in range(0, len(parts), a_write):
+            assert batch is not None
+            self._add(batch, parts[at : at + a_write])
+
+    def _add(self, batch: Batch, parts: Sequence[Part]) -> None:
+        """Those that are there already stay as they are: a worker may have one."""
+        while parts:
+            try:
+                self._table.transact(wire.add_parts(batch, parts))
+            except ConditionUnmet as unmet:
+                past_indexing, *there = unmet.unmet
+                if past_indexing:
+                    return
+                parts = [part for part, is_there in zip(parts, there, strict=True) if not is_there]
+            else:
+                return
+
+    def start(self, batch_id: str, *, total: int, parts: int, lines: str, lines_version: str) -> Batch:
+        for stopped in (False, True):
+            with suppress(ConditionUnmet):
+                item = self._table.update(
+                    wire.start(
+                        batch_id, total=total, parts=parts, lines=lines, lines_version=lines_version, stopped=stopped
+                    )
+                )
+                return batch_from_item(item)
+        return self._known(batch_id)
+
+    def refuse(self, batch_id: str, problem: str, now: float) -> Batch:
+        with suppress(ConditionUnmet):
+            self._table.transact(wire.refuse(batch_id, problem, now))
+        return self._known(batch_id)
+
+    def part(self, batch_id: str, number: int) -> Part | None:
+        item = self._table.get(part_key(batch_id, number))
+        return part_from_item(item) if item else None
+
+    def parts(self, batch_id: str) -> Iterator[Part]:
+        pk = batch_key(batch_id)["pk"]["S"]
+        for item in self._table.query(pk, "begins_with(sk, :sk)", PART_PREFIX):
+            yield part_from_item(item)
+
+    def queued(self, batch_id: str, numbers: Sequence[int], now: float) -> None:
+        def note(number: int) -> None:
+            with suppress(ConditionUnmet):  # deleted meanwhile
+                self._table.update(wire.queued(batch_id, number, now))
+
+        # One by one: in a transaction they would be in the way of the workers who claim these very parts.
+        with ThreadPoolExecutor(min(_WRITERS, len(numbers) or 1)) as writers:
+            for _ in writers.map(note, numbers):
+                pass
+
+    def claim(self, batch_id: str, number: int, *, now: float, lease_seconds: float) -> Part | None:
+        token = self._new_token()
+        try:
+            item = self._table.update(wire.claim(batch_id, number, now=now, until=now + lease_seconds, token=token))
+        except ConditionUnmet:
+            found = self._table.get(part_key(batch_id, number))
+            own = found is not None and found.get("claimed_by") == {"S": token}
+            return part_from_item(found) if found is not None and own else None
+        return part_from_item(item)
+
+    def renew(self, part: Part, *, now: float, lease_seconds: float) -> bool:
+        try:
+            self._table.update(wire.lease(part, now + lease_seconds))
+        except ConditionUnmet:
+            return False
+        return True
+
+    def release(self, part: Part) -> None:
+        with suppress(ConditionUnmet):
+            self._table.update(wire.lease(part, 0.0))
+
+    def checkpoint(self, part: Part, spent: Spent) -> Part | None:
+        with suppress(ConditionUnmet):
+            self._table.transact(wire.checkpoint(part, spent))
+        found = self.part(part.batch_id, part.number)
+        own = found is not None and (found.attempt, found.segments) == (part.attempt, part.segments + 1)
+        return found if own and found is not None and not found.done else None
+
+    def complete(self, part: Part, counts: Counts, spent: Spent) -> Batch | None:
+        try:
+            self._table.transact(wire.complete(part, counts, spent))
+        except ConditionUnmet:
+            found = self._table.get(part_key(part.batch_id, part.number))
+            if found is None or found.get("done_by") != {"N": str(part.attempt)}:
+                return None
+        return self._known(part.batch_id)
+
+    def stop(self, batch_id: str, reason: StopReason, now: float) -> Batch | None:
+        # It may leave indexing between the first two tries; it never goes back.
+        for indexing in (False, True, False):
+            with suppress(ConditionUnmet):
+                return batch_from_item(self._table.update(wire.stop(batch_id, reason, now, indexing=indexing)))
+        return self.get(batch_id)
+
+    def end(self, batch_id: str, now: float) -> Batch:
+        with suppress(ConditionUnmet):
+            self._table.transact(wire.end(batch_id, now))
+        batch = self._known(batch_id)
+        return _in_state(batch, "ended")
+
+    def list(
+        self, owner: str, *, limit: int, after_id: str | None, before_id: str | None
+    ) -> tuple[Sequence[Batch], bool]:
+        """See ``BatchStore``. Of a cursor that is no batch of this owner's there is nothing before or after."""
+        condition = place = ""
+        if cursor := after_id or before_id:
+            batch = self.get(cursor)
+            if batch is None or batch.owner != owner:
+                return [], False
+            condition = "sk < :sk" if after_id else "sk > :sk"
+            place = owner_key(batch)["sk"]["S"]
+        backward = not before_id or bool(after_id)
+        found = [*self._table.query(f"owner#{owner}", condition, place, backward=backward, limit=limit + 1)]
+        batches = self._records([item["id"]["S"] for item in found[:limit]])
+        return batches if backward else batches[::-1], len(found) > limit
+
+    def open(self) -> Iterator[Batch]:
+        ids = [item["id"]["S"] for item in self._table.query(OPEN)]
+        yield from self._records(ids)
+
+    def delete(self, batch: Batch) -> None:
+        _in_state(batch, "ended")
+        self._table.delete([part_key(batch.id, part.number) for part in self.parts(batch.id)])
+        with suppress(ConditionUnmet):  # it was deleted before
+            self._table.transact(wire.delete(batch))
+
+    def _records(self, ids: Sequence[str]) -> Sequence[Batch]:
+        """In the order of their ids; without those that were deleted just now."""
+        found: dict[str, Batch] = {}
+        for at in range(0, len(ids), KEYS_A_READ):
+            for item in self._table.get_many([batch_key(batch_id) for batch_id in ids[at : at + KEYS_A_READ]]):
+                batch = batch_from_item(item)
+                found[batch.id] = batch
+        return [found[batch_id] for batch_id in ids if batch_id in found]
+
+    def _known(self, batch_id: str) -> Batch:
+        batch = self.get(batch_id)
+        if batch is None:
+            raise InternalError("The gateway has no record of a batch that it works on")
+        return batch
+
+
+def _in_state(batch: Batch, state: State) -> Batch:
+    if batch.state != state:
+        raise InternalError(f"The gateway expected a batch to be {state}, and it is {batch.state}")
+    return batch
