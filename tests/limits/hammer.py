@@ -1,17 +1,19 @@
-"""A process that attacks the limiter: threads, each with an event loop and a limiter of its own, many calls at a time.
+"""Processes that attack the limiter: threads, each with an event loop and a limiter of its own, many calls at a time.
 
     python -m tests.limits.hammer '{"url": …}'
 
-Prints "ready", waits for a line, and then prints how many calls of each scenario it got in. Time stands still for it,
-so that nothing is given back meanwhile: what may be let in is a number.
+Prints how many calls of each scenario all of them got in. Time stands still for them, so that nothing is given back
+meanwhile: what may be let in is a number. The processes are forked from one that has loaded what they need.
 """
 
 import asyncio
 import json
+import multiprocessing
 import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 
 from megallm.errors import RateLimited
 from megallm.keys import Caller, Limits
@@ -34,11 +36,15 @@ class Scenario:
 
 @dataclass(frozen=True, slots=True)
 class Attack:
-    """What one process does. *remembers*: each thread's limiter lives on; else each attempt has a new one."""
+    """What is done. *remembers*: each thread's limiter lives on; else each attempt has a new one.
+
+    The attempts are shared out to the processes, and theirs to their threads.
+    """
 
     url: str
     scenarios: list[Scenario]
     attempts: int
+    processes: int
     threads: int
     at_once: int
     remembers: bool
@@ -58,21 +64,26 @@ class Attack:
 
 def main(attack: Attack) -> list[int]:
     """How many were let in, of each scenario."""
+    with multiprocessing.get_context("fork").Pool(attack.processes) as pool:
+        return [
+            sum(pool.map(partial(_by_threads, attack), [scenario] * attack.processes, chunksize=1))
+            for scenario in attack.scenarios
+        ]
+
+
+def _by_threads(attack: Attack, scenario: Scenario) -> int:
     sys.setswitchinterval(attack.switch_interval)
-    totals = []
-    for scenario in attack.scenarios:
-        counts = [0] * attack.threads
+    counts = [0] * attack.threads
 
-        def run(thread: int, scenario: Scenario = scenario, counts: list[int] = counts) -> None:
-            counts[thread] = asyncio.run(_admitted(attack, scenario))
+    def run(thread: int) -> None:
+        counts[thread] = asyncio.run(_admitted(attack, scenario))
 
-        threads = [threading.Thread(target=run, args=(number,)) for number in range(attack.threads)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        totals.append(sum(counts))
-    return totals
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(attack.threads)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return sum(counts)
 
 
 async def _admitted(attack: Attack, scenario: Scenario) -> int:
@@ -97,14 +108,11 @@ async def _admitted(attack: Attack, scenario: Scenario) -> int:
         return admitted
 
     lasting = limiter()
-    attempts = iter(range(attack.attempts // attack.threads))
+    attempts = iter(range(attack.attempts // attack.processes // attack.threads))
     counts = await asyncio.gather(*(work(attempts) for _ in range(attack.at_once)))
     await http.aclose()
     return sum(counts)
 
 
 if __name__ == "__main__":
-    given = Attack.from_json(sys.argv[1])
-    print("ready", flush=True)
-    sys.stdin.readline()
-    print(json.dumps(main(given)), flush=True)
+    print(json.dumps(main(Attack.from_json(sys.argv[1]))))

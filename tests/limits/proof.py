@@ -6,10 +6,8 @@ Makes the table "limits" there, and leaves it.
 """
 
 import sys
-from dataclasses import replace
-from uuid import uuid4
 
-from tests.limits.attack import ATTEMPTS, SCENARIOS, THREADS, admitted
+from tests.limits.attack import ATTEMPTS, PROCESSES, SCENARIOS, THREADS, admitted, scenarios
 from tests.limits.engines import create_table
 from tests.limits.hammer import Attack
 
@@ -19,9 +17,8 @@ def main(url: str) -> int:
     create_table(url)
     wrong = 0
     for remembers, attempts in ((True, ATTEMPTS), (False, ATTEMPTS // 10)):
-        # Keys of its own for each run: the table may have been here before.
-        scenarios = [replace(scenario, key_id=f"{scenario.key_id}-{uuid4().hex}") for scenario in SCENARIOS]
-        counts = admitted(Attack(url, scenarios, attempts, THREADS, 3, remembers=remembers, switch_interval=1e-6))
+        attack = Attack(url, scenarios(), attempts, PROCESSES, THREADS, 3, remembers=remembers, switch_interval=1e-6)
+        counts = admitted(attack)
         for scenario, count in zip(SCENARIOS, counts, strict=True):
             wrong += count != scenario.expected
             memory = "with" if remembers else "without"

@@ -70,8 +70,8 @@ def outcomes(processes: int, *, seconds: float) -> Counter[str]:
     return simulated(burst(), time)
 
 
-@pytest.mark.parametrize("seconds", [0.0, 1.0, 4.0])
-@pytest.mark.parametrize("processes", [1, 20])
+@pytest.mark.parametrize("seconds", [0.5, 6.0])
+@pytest.mark.parametrize("processes", [1, 5, 20])
 def test_a_burst_of_twice_the_limit_is_served_by_the_sdks_own_retries(processes: int, seconds: float) -> None:
     """At least 95 of 100 on a Basic key, however long the calls take and however many processes serve them."""
     served = outcomes(processes, seconds=seconds)

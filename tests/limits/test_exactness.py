@@ -3,12 +3,10 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 
 import pytest
 
-from megallm.keys import Limits
-from tests.limits.attack import ATTEMPTS, SCENARIOS, THREADS, admitted
+from tests.limits.attack import ATTEMPTS, PROCESSES, SCENARIOS, THREADS, admitted, scenarios
 from tests.limits.engines import ENGINES
 from tests.limits.hammer import Attack
 
@@ -17,7 +15,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("limits-engines")]
 NORMAL_INTERVAL, SHORTEST_INTERVAL = 0.005, 1e-6
 
 
-@pytest.fixture(params=ENGINES)
+@pytest.fixture(params=ENGINES, scope="module")
 def url(request: pytest.FixtureRequest) -> Iterator[str]:
     """Each engine in turn."""
     with ENGINES[request.param]() as address:
@@ -38,7 +36,7 @@ def threads_switched_often(interval: float) -> Iterator[None]:
 @pytest.mark.parametrize("interval", [NORMAL_INTERVAL, SHORTEST_INTERVAL])
 def test_exactly_the_limit_is_let_in(url: str, interval: float) -> None:
     """Of 10,000 attempts, for each limit (C36)."""
-    attack = Attack(url, SCENARIOS, ATTEMPTS, THREADS, at_once=3, remembers=True, switch_interval=interval)
+    attack = Attack(url, scenarios(), ATTEMPTS, PROCESSES, THREADS, 1, remembers=True, switch_interval=interval)
 
     with threads_switched_often(interval):
         counts = admitted(attack)
@@ -48,11 +46,6 @@ def test_exactly_the_limit_is_let_in(url: str, interval: float) -> None:
 
 def test_exactly_the_limit_is_let_in_where_no_process_remembers_anything(url: str) -> None:
     """As in functions that serve one request each: every attempt reaches the table."""
-    scenarios = [
-        replace(SCENARIOS[0], limits=Limits(60, 10**10, 50), expected=60),
-        replace(SCENARIOS[1], tokens=2500, expected=40),
-        SCENARIOS[2],
-    ]
-    attack = Attack(url, scenarios, 160, THREADS, at_once=3, remembers=False, switch_interval=SHORTEST_INTERVAL)
+    attack = Attack(url, scenarios(), 64, PROCESSES, THREADS, 2, remembers=False, switch_interval=SHORTEST_INTERVAL)
 
-    assert admitted(attack) == [scenario.expected for scenario in scenarios]
+    assert admitted(attack) == [scenario.expected for scenario in SCENARIOS]

@@ -7,8 +7,9 @@ import pytest
 
 from megallm.errors import InternalError, RateLimited
 from megallm.keys import Caller, Limits
-from megallm.limits.state import MINUTE, SECOND, Admit, Charge, Queue, Renew, Settle, State
+from megallm.limits.state import MINUTE, SECOND, Admit, Charge, Queue, Renew, Settle, State, Write
 from megallm.limits.tiers import load
+from megallm.limits.waiting import USUAL_CALL_SECONDS
 from megallm.messages.events import Usage
 from megallm.stores.limits import DynamoLimiter
 from megallm.stores.limits_admission import Admission
@@ -22,9 +23,9 @@ CALLER = Caller("abcdefgh", "basic")
 class Desk:
     """A limiter, its table and its time; further processes can be had."""
 
-    def __init__(self) -> None:
+    def __init__(self, table: MemoryTable | None = None) -> None:
         self.time = SimulatedTime()
-        self.table = MemoryTable(before=turn, after=turn)
+        self.table = table or MemoryTable(before=turn, after=turn)
         self.limiter = self.process()
 
     def process(self, *, ahead: int = 0) -> DynamoLimiter:
@@ -505,16 +506,92 @@ def test_closing_it_closes_the_table() -> None:
     assert desk.table.closed
 
 
-def test_places_in_line_are_written_once_for_each_refusal() -> None:
-    """By the process that was refused; the others see them."""
+def test_places_in_line_are_shared_by_all_processes() -> None:
+    """Each is taken by the process that was refused; the others see it."""
     desk = Desk()
 
     async def work() -> None:
         await desk.admitted(10)
         await asyncio.gather(*(desk.refusal(process=desk.process()) for _ in range(5)))
-        places = [write for write in desk.table.of(Queue) if isinstance(write, Queue)]
-        assert desk.state.slots_queue == desk.time() + 5 * SECOND // 2
-        assert 5 <= len(places) <= 15
+        assert desk.state.slots_queue == desk.time() + 5 * USUAL_CALL_SECONDS * SECOND // 10
+        assert 5 <= len(desk.table.of(Queue)) <= 15
         assert len(desk.table.of(Admit)) == 11 + 5
+
+    desk.run(work)
+
+
+def test_a_crowd_takes_its_places_together() -> None:
+    """Two processes are asked at once: all they refuse have different places, and cost each a few writes."""
+    desk = Desk()
+
+    async def work() -> None:
+        await desk.admitted(10)
+        processes = [desk.process(), desk.process()]
+        refusals = await asyncio.gather(*(desk.refusal(process=processes[turn % 2]) for turn in range(60)))
+        assert desk.state.slots_queue == desk.time() + 60 * USUAL_CALL_SECONDS * SECOND // 10
+        assert sorted(int(refusal.headers["retry-after"]) for refusal in refusals)[-20:] == [
+            -(-6 * place // 10) for place in range(41, 61)
+        ]
+        assert len(desk.table.of(Queue)) <= 10
+
+    desk.run(work)
+
+
+def test_a_refusal_whose_place_cannot_be_written_is_a_refusal_all_the_same() -> None:
+    """Told apart from the others as far as one process can tell."""
+
+    class NoPlaces(MemoryTable):
+        async def update(self, item_id: str, write: Write) -> State:
+            if isinstance(write, Queue):
+                raise NoAnswer
+            return await super().update(item_id, write)
+
+    desk = Desk(NoPlaces(before=turn, after=turn))
+
+    async def work() -> None:
+        for _ in range(5):
+            for admission in await desk.admitted(10):
+                await settle(admission)
+        refusals = await asyncio.gather(*(desk.refusal() for _ in range(3)))
+        assert [refusal.headers["retry-after"] for refusal in refusals] == ["2", "3", "4"]
+
+    desk.run(work)
+
+
+def test_a_remembered_refusal_takes_its_place_in_the_table_once_a_second() -> None:
+    """So that what many processes remember is not told at the same time by all; in between, without a write."""
+    desk = Desk()
+
+    async def work() -> None:
+        for _ in range(5):
+            for admission in await desk.admitted(10):
+                await settle(admission)
+        writes = []
+        for _ in range(3):
+            for _ in range(10):
+                await desk.refusal()
+            writes.append(len(desk.table.of(Queue)))
+            await asyncio.sleep(0.5)
+        assert writes == [1, 1, 2]
+
+    desk.run(work)
+
+
+def test_leases_that_count_again_for_a_clock_that_was_set_back_end_again() -> None:
+    """They were over, and nobody had to sweep them away; who sees an earlier time cannot know that, for a minute."""
+    desk = Desk()
+
+    async def work() -> None:
+        killed = desk.process()
+        for _ in range(9):
+            (await killed.admit(CALLER, 10))._timer.cancel()
+        await asyncio.sleep(61)
+        await settle(await desk.process().admit(CALLER, 10))
+        behind = desk.process(ahead=-30)
+        await behind.admit(CALLER, 10)
+        assert "10 requests under way" in (await desk.refusal(process=behind)).message
+        await asyncio.sleep(30)
+        for _ in range(9):
+            await behind.admit(CALLER, 10)
 
     desk.run(work)

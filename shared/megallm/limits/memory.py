@@ -31,6 +31,7 @@ class View:
     _refused_at: int = 0
     _believed_until: int = 0
     _too_fast_at: int = 0
+    _took_places_at: int = 0
 
     def saw(self, state: State) -> None:
         """What an answer told. Places in line that were given out here are kept: nobody else knows of them."""
@@ -68,6 +69,14 @@ class View:
     def is_too_fast(self, now: int) -> bool:
         """Whether it has said so within a second."""
         return 0 <= now - self._too_fast_at < SECOND
+
+    def takes_places(self, now: int) -> None:
+        """Places in line are being taken in the table."""
+        self._took_places_at = now
+
+    def may_take_places(self, now: int) -> bool:
+        """Whether none were for a second, so that a remembered refusal may cost a write."""
+        return not 0 <= now - self._took_places_at < SECOND
 
     def settled(self) -> None:
         """A call of this key has ended here: there is a slot again, and perhaps tokens."""

@@ -13,7 +13,7 @@ from megallm.limits.state import MINUTE, SECOND, Advance, Clock, Queue, Restart,
 # How late a place may be: older SDKs do not believe in more than a minute.
 LATEST_SECONDS = 60
 # What a call takes, as long as nothing longer was seen.
-USUAL_CALL_SECONDS = 5
+USUAL_CALL_SECONDS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,19 +29,20 @@ class Line:
     step: int
     before: int
 
-    def move(self, state: State, latest: int) -> Restart | Advance:
-        """What takes the place at the end, unless that would be later than *latest*."""
+    def room(self, state: State, latest: int) -> int:
+        """How many more places there are, of which none is later than *latest*."""
+        return max(0, (latest + self.before - max(state.moment(self.clock), self.head)) // self.step)
+
+    def move(self, state: State, latest: int, count: int) -> Restart | Advance:
+        """What takes so many places at the end, unless the last would be later than *latest*."""
+        by = count * self.step
         if state.moment(self.clock) > self.head:
-            return Advance(self.head, latest + self.before - self.step, self.step)
-        return Restart(self.head, self.head + self.step)
+            return Advance(self.head, latest + self.before - by, by)
+        return Restart(self.head, self.head + by)
 
-    def when_last(self, state: State) -> int:
-        """When whoever has the last place may come."""
-        return state.moment(self.clock) - self.before
-
-    def when_next(self, state: State) -> int:
-        """When one more could."""
-        return max(state.moment(self.clock), self.head) + self.step - self.before
+    def when(self, state: State, behind: int) -> int:
+        """When whoever has a place may come, with so many behind it."""
+        return state.moment(self.clock) - behind * self.step - self.before
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +53,16 @@ class Wait:
     soonest: int
     latest: int
 
-    def place(self, state: State) -> Queue | None:
-        """The write that takes the next place; None where it would be too late."""
-        if any(line.when_next(state) > self.latest for line in self.lines):
+    def places(self, state: State, wanted: int) -> tuple[Queue, int] | None:
+        """The write that takes the next places, as many as there are and wanted; None where all would be too late."""
+        count = min(wanted, *(line.room(state, self.latest) for line in self.lines))
+        if count == 0:
             return None
-        return Queue({line.clock: line.move(state, self.latest) for line in self.lines})
+        return Queue({line.clock: line.move(state, self.latest, count) for line in self.lines}), count
 
-    def when(self, state: State) -> int:
-        """The moment for the last place of *state*."""
-        return max(self.soonest, *(line.when_last(state) for line in self.lines))
+    def when(self, state: State, behind: int = 0) -> int:
+        """The moment for the last place of *state*, or for one with so many behind it."""
+        return max(self.soonest, *(line.when(state, behind) for line in self.lines))
 
     def anywhere(self, fraction: float) -> int:
         """A moment for somebody without a place; *fraction* is in [0, 1)."""
@@ -76,7 +78,7 @@ def wait_of(state: State, refused: Refused, limits: Limits, *, now: int, tokens:
         case "requests":
             return Wait((requests,), soonest, latest)
         case "tokens":
-            cost = tokens_cost(limits, tokens)
+            cost = max(1, tokens_cost(limits, tokens))
             line = Line("tokens_queue", max(state.tokens, now), cost, max(cost, MINUTE))
             return Wait((line,), soonest, latest)
         case "concurrent":

@@ -100,7 +100,8 @@ class DynamoHttp:
                 elif status >= 500:
                     repeated, failure = True, NoAnswer(code)
                 else:
-                    raise NoAnswer(code)
+                    failure = NoAnswer(code)
+                    break
             if wait is None:
                 break
             await asyncio.sleep(wait * (0.5 + random.random()))  # noqa: S311  it spreads retries, no secret

@@ -18,14 +18,13 @@ from megallm.limits.shards import Shard, shards
 from megallm.limits.state import SECOND, Admit, State
 from megallm.limits.tiers import Tiers
 from megallm.limits.told import rates, refusal, too_fast, whole_seconds
-from megallm.limits.waiting import wait_of
 from megallm.messages.events import Usage
 from megallm.operations.settle import settle_to_the_end
 from megallm.stores.gates import Gates
 from megallm.stores.limits_admission import Admission
+from megallm.stores.limits_lines import Lines
 from megallm.stores.limits_table import Conflict, NoAnswer, Table, TooFast
 
-_PLACE_TRIES = 3
 _TRIES = 8  # one is the rule, two where somebody else was faster, more only where many begin at one moment
 # Of one process for one item. It does not take more, and whoever waits learns from those before, without a call.
 _AT_ONCE = 8
@@ -67,6 +66,7 @@ class DynamoLimiter:
         self._renew_seconds = renew_seconds
         self._memory = Memory()
         self._gates = Gates(_AT_ONCE)
+        self._lines = Lines(table, clock, fraction)
         self._cleaning: set[asyncio.Task[None]] = set()
 
     async def admit(self, caller: Caller, estimated_input_tokens: int) -> Admission:
@@ -110,7 +110,7 @@ class DynamoLimiter:
                     refused = outcome
                 known.append((refused, request))
         refused, request = min(known, key=lambda found: found[0].until)
-        moment = await self._place(refused, request, shared=request in asked)
+        moment = await self._lines.place(refused, request.shard, request.view, tokens, asked=request in asked)
         raise self._refusal(refused, request, moment)
 
     def _some(self, parts: tuple[Shard, ...]) -> list[Shard] | tuple[Shard, ...]:
@@ -167,29 +167,6 @@ class DynamoLimiter:
             reserved=tokens_cost(request.shard.limits, request.tokens),
             renew_seconds=self._renew_seconds,
         )
-
-    async def _place(self, refused: Refused, request: _Request, *, shared: bool) -> int:
-        """The moment for which to call back. *shared*: the place is taken before all processes, by a write."""
-        view, now = request.view, self._clock()
-        wait = wait_of(view.state, refused, request.shard.limits, now=now, tokens=request.tokens)
-        place = wait.place(view.state)
-        if place is None:
-            return wait.anywhere(self._fraction())
-        view.take_place(place)  # at once: others of this process are refused while the write is on its way
-        moment = wait.when(view.state)
-        for _ in range(_PLACE_TRIES if shared else 0):
-            try:
-                state = await self._table.update(request.shard.item_id, place)
-            except Conflict as conflict:
-                place = wait.place(conflict.state)
-                if place is None:
-                    return wait.anywhere(self._fraction())
-            except (TooFast, NoAnswer):
-                break
-            else:
-                view.saw(state)
-                return max(moment, wait.when(state))
-        return moment
 
     def _refusal(self, refused: Refused, request: _Request, moment: int) -> RateLimited:
         now = self._clock()
