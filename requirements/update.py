@@ -20,7 +20,10 @@ EXEMPT = "anthropic"
 SOURCES: dict[str, tuple[list[str], str]] = {
     "lambda.txt": (["pyproject.toml"], ""),
     "local.txt": (["pyproject.toml", "--extra", "local"], ""),
-    "dev.txt": (["pyproject.toml", "--extra", "local", "--group", "dev"], ""),
+    "infra.txt": (["pyproject.toml", "--extra", "infra"], ""),
+    "dev.txt": (["pyproject.toml", "--extra", "local", "--extra", "infra", "--group", "dev"], ""),
+    # An AWS to deploy the stack into, for the tests: it pins botocore, so it has an environment of its own.
+    "ministack.txt": (["-"], "ministack\n"),
     "sdk-old.txt": (["-"], "anthropic==0.116.*\n"),
     # Only for `make bench`: the peers whose requests per second stand in the table.
     "ant2oai.txt": (["-"], "ant2oai\n"),

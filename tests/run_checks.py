@@ -9,7 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
-CODE = ("functions", "shared", "tests", "requirements")
+CODE = ("functions", "infra", "shared", "tests", "requirements")
 # What proves the translations, whose every branch must be run: measuring that takes time, so nothing else is measured.
 OF_THE_TRANSLATIONS = ("tests/messages", "tests/providers", "tests/properties")
 
@@ -41,7 +41,7 @@ def checks(*, fast: bool, no_skips: bool) -> list[Check]:
     return [
         Check("format", (BIN / "ruff", "format", "--check", "--quiet", *CODE)),
         Check("lint", (BIN / "ruff", "check", "--quiet", *CODE)),
-        Check("types", (BIN / "mypy", "functions", "shared/megallm", "tests", "requirements")),
+        Check("types", (BIN / "mypy", "functions", "infra", "shared/megallm", "tests", "requirements")),
         Check("import rules", (BIN / "lint-imports",)),
         *([] if fast else [Check("JavaScript SDKs", (sys.executable, "-m", "tests.contract.js.install"))]),
         *([Check("tests", pytest)] if fast else _measured(pytest)),

@@ -6,7 +6,17 @@ from collections.abc import Callable
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import cold_start, invocation, streaming, throughput, translation
+from tests.benchmarks import (
+    batches,
+    bundle,
+    cold_start,
+    indexing,
+    invocation,
+    limits,
+    streaming,
+    throughput,
+    translation,
+)
 from tests.benchmarks.measure import Row
 
 BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
@@ -14,7 +24,11 @@ BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
     "translation": translation.run,
     "streaming": streaming.run,
     "cold_start": cold_start.run,
+    "bundle": bundle.run,
+    "indexing": indexing.run,
+    "batches": batches.run,
     "throughput": throughput.run,
+    "limits": limits.run,
 }
 
 

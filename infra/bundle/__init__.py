@@ -1,0 +1,1 @@
+"""What the functions run, made without Docker: the same inputs give the same bytes."""

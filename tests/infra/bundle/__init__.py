@@ -1,0 +1,1 @@
+"""The bundle: its steps, and the whole of it as Lambda gets it."""

@@ -1,0 +1,258 @@
+"""The stack's functions: what they run, with which settings, what starts them, and what each of them may do."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from infra.function_specs import FUNCTIONS
+from megallm.settings import PREFIX, Settings
+from tests.infra.conftest import ADAPTER_LAYER
+from tests.infra.synthesis import ROOT, Template, resources, text_of
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("infra")]
+
+_HANDLERS = {
+    "megallm-api": "functions.api.handler.handler",
+    "megallm-messages": "functions.api.handler.handler",
+    "megallm-batch-intake": "functions.batch_intake.handler.handler",
+    "megallm-batch-worker": "functions.batch_worker.handler.handler",
+    "megallm-batch-finisher": "functions.batch_finisher.handler.handler",
+}
+
+
+def _functions(template: Template) -> dict[str, dict[str, Any]]:
+    """By their names."""
+    return {each["FunctionName"]: each for each in resources(template, "AWS::Lambda::Function").values()}
+
+
+def _settings(function: dict[str, Any]) -> Settings:
+    """As the function will read them, each reference in the place of what it stands for."""
+    variables = function["Environment"]["Variables"]
+    return Settings.from_environ({name: text_of(value) for name, value in variables.items()})
+
+
+def _statements(template: Template) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every statement of every policy of a role, with the role's name in the template."""
+    for kind in ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"):
+        for policy in resources(template, kind).values():
+            for role in policy["Roles"]:
+                for statement in policy["PolicyDocument"]["Statement"]:
+                    yield role["Ref"], statement
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def test_every_function_runs_its_own_entry(template: Template) -> None:
+    """On arm64, in the Python that compiled the bundle, each with a log that is kept for a while."""
+    functions = _functions(template)
+
+    assert {name: each["Handler"] for name, each in functions.items()} == _HANDLERS
+    for function in functions.values():
+        assert (function["Runtime"], function["Architectures"]) == ("python3.12", ["arm64"])
+        log = template["Resources"][function["LoggingConfig"]["LogGroup"]["Ref"]]
+        assert log["Properties"]["RetentionInDays"] == 30
+
+
+def test_no_entry_of_the_specs_is_missing_in_the_code() -> None:
+    """A renamed handler would be found out by Lambda only."""
+    modules = [spec.handler.rpartition(".")[0].replace(".", "/") + ".py" for spec in FUNCTIONS]
+
+    assert [name for name in modules if not (ROOT / name).is_file()] == []
+
+
+@pytest.mark.parametrize("stack", ["template", "chosen", "adapted"])
+def test_each_functions_environment_is_valid_settings(stack: str, request: pytest.FixtureRequest) -> None:
+    """An unknown or a broken variable would stop the function at its start."""
+    functions = _functions(request.getfixturevalue(stack))
+
+    for name, function in functions.items():
+        settings = _settings(function)
+        prefix = name.split("-")[0]
+
+        assert (settings.keys_table, settings.limits_table, settings.batches_table) == (
+            f"{prefix}-keys",
+            f"{prefix}-limits",
+            f"{prefix}-batches",
+        )
+        assert settings.signing_secret is not None
+        assert re.fullmatch(r"secretsmanager:<Signing\w+>", settings.signing_secret)
+        assert settings.batches_bucket is not None
+        assert None not in (settings.intake_queue_url, settings.work_queue_url, settings.finish_queue_url)
+
+
+def test_the_choices_reach_the_functions(template: Template, chosen: Template) -> None:
+    """What the operator chose, as the settings have it."""
+    default, other = (
+        _settings(_functions(stack)[name]) for stack, name in ((template, "megallm-api"), (chosen, "other-api"))
+    )
+
+    assert (default.catalog, default.tiers, default.strict) == ("aws", None, False)
+    assert (other.catalog, str(other.tiers), other.strict) == ("catalog.toml", "tiers.toml", True)
+
+
+def test_an_http_function_takes_what_one_event_carries(template: Template) -> None:
+    """The gateway refuses a larger body itself, in its own words; a batch function has no such limit."""
+    functions = _functions(template)
+
+    limits = {name: _settings(each).max_body_bytes for name, each in functions.items()}
+
+    assert {name for name, limit in limits.items() if limit < 6_000_000} == {"megallm-api", "megallm-messages"}
+
+
+def test_our_own_runtime_streams_by_default(template: Template) -> None:
+    """Its wrapper takes the place of Lambda's own runtime, and gets to know the layers' path."""
+    variables = _functions(template)["megallm-messages"]["Environment"]["Variables"]
+
+    assert {name: value for name, value in variables.items() if not name.startswith(PREFIX)} == {
+        "AWS_LAMBDA_EXEC_WRAPPER": "/var/task/functions/api/streaming-wrapper",
+        "PYTHONPATH": "/opt/python",
+    }
+
+
+def test_the_wrapper_is_there_and_may_be_run() -> None:
+    """Lambda starts it by its path."""
+    wrapper = ROOT / "functions" / "api" / "streaming-wrapper"
+
+    assert wrapper.stat().st_mode & 0o111 == 0o111
+    assert wrapper.read_text().startswith("#!/bin/sh\n")
+
+
+def test_the_adapter_streams_where_it_is_chosen(adapted: Template) -> None:
+    """Its layer beside ours, and the program that it starts."""
+    function = _functions(adapted)["adapted-messages"]
+    variables = function["Environment"]["Variables"]
+
+    assert function["Handler"] == "functions/api/adapter-start"
+    assert ADAPTER_LAYER in function["Layers"]
+    assert {name: value for name, value in variables.items() if not name.startswith(PREFIX)} == {
+        "AWS_LAMBDA_EXEC_WRAPPER": "/opt/bootstrap",
+        "AWS_LWA_INVOKE_MODE": "response_stream",
+        "AWS_LWA_PORT": "8080",
+        "AWS_LWA_READINESS_CHECK_PATH": "/health",
+        "PYTHONPATH": "/opt/python",
+    }
+
+
+def test_without_streaming_there_is_no_function_for_it(chosen: Template) -> None:
+    """One function then answers all of HTTP."""
+    assert set(_functions(chosen)) == {"other-api", "other-batch-intake", "other-batch-worker", "other-batch-finisher"}
+
+
+def test_each_queue_starts_its_function_and_hears_which_messages_failed(template: Template) -> None:
+    """One message at a time; hidden for at least six times the function's time, so that none runs twice at once."""
+    queues = resources(template, "AWS::SQS::Queue")
+    functions = resources(template, "AWS::Lambda::Function")
+    found = {}
+    for mapping in resources(template, "AWS::Lambda::EventSourceMapping").values():
+        queue = queues[mapping["EventSourceArn"]["Fn::GetAtt"][0]]
+        function = functions[mapping["FunctionName"]["Ref"]]
+        found[queue["QueueName"]] = function["FunctionName"]
+
+        assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+        assert mapping["BatchSize"] == 1
+        assert queue["VisibilityTimeout"] >= 6 * function["Timeout"]
+
+    assert found == {
+        "megallm-intake": "megallm-batch-intake",
+        "megallm-work": "megallm-batch-worker",
+        "megallm-finish": "megallm-batch-finisher",
+    }
+
+
+def test_the_clock_starts_the_finisher_every_minute(template: Template) -> None:
+    """The next minute is the retry: a tick that failed does not come again."""
+    (rule,) = resources(template, "AWS::Events::Rule").values()
+    (target,) = rule["Targets"]
+    name = resources(template, "AWS::Lambda::Function")[target["Arn"]["Fn::GetAtt"][0]]["FunctionName"]
+
+    assert (rule["ScheduleExpression"], rule["State"], name) == ("rate(1 minute)", "ENABLED", "megallm-batch-finisher")
+    assert target["RetryPolicy"] == {"MaximumEventAgeInSeconds": 60, "MaximumRetryAttempts": 0}
+
+
+def test_each_function_has_a_role_of_its_own(template: Template) -> None:
+    """With the policies of the stack, and none of AWS's broad ones."""
+    functions = resources(template, "AWS::Lambda::Function")
+    roles = [each["Role"]["Fn::GetAtt"][0] for each in functions.values()]
+
+    assert len(set(roles)) == len(functions)
+    for role in roles:
+        managed = template["Resources"][role]["Properties"].get("ManagedPolicyArns", [])
+        assert [policy for policy in managed if "Ref" not in policy] == []
+
+
+@pytest.mark.parametrize("stack", ["template", "chosen", "adapted"])
+def test_no_policy_has_a_wildcard_for_an_action_or_for_all_resources(
+    stack: str, request: pytest.FixtureRequest
+) -> None:
+    """A role may do what is spelled out, to what is named."""
+    for role, statement in _statements(request.getfixturevalue(stack)):
+        assert [action for action in _listed(statement["Action"]) if "*" in action] == [], role
+        assert [text_of(each) for each in _listed(statement["Resource"]) if text_of(each) == "*"] == [], role
+
+
+def test_only_the_callers_of_models_may_invoke_them(template: Template) -> None:
+    """Those of the catalogue, through their profiles, and in no other way."""
+    allowed: dict[str, set[str]] = {}
+    for role, statement in _statements(template):
+        if any(action.startswith("bedrock:") for action in _listed(statement["Action"])):
+            assert sorted(_listed(statement["Action"])) == [
+                "bedrock:CountTokens",
+                "bedrock:InvokeModel",
+                "bedrock:InvokeModelWithResponseStream",
+            ]
+            allowed.setdefault(role, set()).update(text_of(each) for each in _listed(statement["Resource"]))
+
+    assert {re.sub(r"Role\w+$", "", role) for role in allowed} == {"Api", "Messages", "BatchWorker"}
+    for arns in allowed.values():
+        root = "arn:<AWS::Partition>:bedrock:"
+        haiku = "anthropic.claude-haiku-4-5-20251001-v1:0"
+        assert {arn for arn in arns if haiku in arn} == {
+            f"{root}<AWS::Region>:<AWS::AccountId>:inference-profile/global.{haiku}",
+            f"{root}<AWS::Region>::foundation-model/{haiku}",
+            f"{root}::foundation-model/{haiku}",
+        }
+
+
+def test_the_upstreams_keys_may_be_read_where_calls_are_made(chosen: Template) -> None:
+    """Secrets and parameters by their names, and the key that encrypts them."""
+    found: dict[str, dict[str, set[str]]] = {}
+    for role, statement in _statements(chosen):
+        for action in _listed(statement["Action"]):
+            if action.startswith(("secretsmanager:", "ssm:", "kms:")):
+                arns = {text_of(each) for each in _listed(statement["Resource"])}
+                found.setdefault(re.sub(r"Role\w+$", "", role), {}).setdefault(action, set()).update(arns)
+    signing = next(iter(resources(chosen, "AWS::SecretsManager::Secret")))
+    here = "<AWS::Region>:<AWS::AccountId>"
+    expected = {
+        "secretsmanager:GetSecretValue": {
+            f"<{signing}>",
+            f"arn:<AWS::Partition>:secretsmanager:{here}:secret:claude-key-??????",
+        },
+        "ssm:GetParameter": {f"arn:<AWS::Partition>:ssm:{here}:parameter/megallm/openai"},
+        "kms:Decrypt": {"arn:aws:kms:eu-central-1:123456789012:key/abc"},
+    }
+
+    assert found == {"Api": expected, "BatchWorker": expected}
+
+
+def test_only_the_limiters_callers_write_the_limits_and_none_the_keys(template: Template) -> None:
+    """Keys are made with the operator's own credentials."""
+    tables = {name: each["TableName"] for name, each in resources(template, "AWS::DynamoDB::Table").items()}
+    found: dict[str, dict[str, list[str]]] = {}
+    for role, statement in _statements(template):
+        for arn in _listed(statement["Resource"]):
+            match = re.fullmatch(r"<(\w+)\.Arn>", text_of(arn))
+            if match and match[1] in tables and tables[match[1]] != "megallm-batches":
+                found.setdefault(tables[match[1]], {})[re.sub(r"Role\w+$", "", role)] = sorted(
+                    _listed(statement["Action"])
+                )
+
+    read, write = ["dynamodb:GetItem"], ["dynamodb:GetItem", "dynamodb:UpdateItem"]
+    assert found == {
+        "megallm-keys": dict.fromkeys(("Api", "Messages", "BatchIntake", "BatchWorker", "BatchFinisher"), read),
+        "megallm-limits": dict.fromkeys(("Api", "Messages", "BatchWorker"), write),
+    }
