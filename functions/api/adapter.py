@@ -7,8 +7,8 @@ import asyncio
 import os
 
 from functions.api.app import create_app
-from functions.api.heap import settle
 from functions.api.server import build_server
+from functions.heap import settle
 from megallm import telemetry
 from megallm.composition import compose
 from megallm.settings import Settings

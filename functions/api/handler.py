@@ -1,16 +1,18 @@
 """The Lambda entry: composed while the function starts, so that the first request does not wait for it."""
 
-import asyncio
-import os
+from functions.heap import Start
 
-from functions.api.app import create_app
-from functions.api.entry import LambdaEntry
-from functions.api.heap import settle
-from megallm import telemetry
-from megallm.composition import compose
-from megallm.settings import Settings
+with Start():
+    import asyncio
+    import os
 
-telemetry.configure()
-asyncio.set_event_loop(asyncio.new_event_loop())  # Mangum uses the thread's, and from 3.14 on Python makes none itself
-handler = LambdaEntry(create_app(compose(Settings.from_environ(os.environ))))
-settle()
+    from functions.api.app import create_app
+    from functions.api.entry import LambdaEntry
+    from megallm import telemetry
+    from megallm.composition import compose
+    from megallm.settings import Settings
+
+    telemetry.configure()
+    # Mangum uses the thread's loop, and from 3.14 on Python makes none itself.
+    asyncio.set_event_loop(asyncio.new_event_loop())
+    handler = LambdaEntry(create_app(compose(Settings.from_environ(os.environ))))

@@ -10,6 +10,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from functions.api.runtime.start import start
+from functions.heap import Start
 
 if TYPE_CHECKING:
     from functions.api.runtime.serve import Function
@@ -20,19 +21,17 @@ def load() -> "Function":
 
     It imports what it needs, so that whatever is wrong with the settings or the bundle reaches Lambda from here.
     """
-    from functions.api.app import create_app
-    from functions.api.entry import LambdaEntry
-    from functions.api.heap import settle
-    from functions.api.runtime.serve import Function
-    from megallm import telemetry
-    from megallm.composition import compose
-    from megallm.settings import Settings
+    with Start():
+        from functions.api.app import create_app
+        from functions.api.entry import LambdaEntry
+        from functions.api.runtime.serve import Function
+        from megallm import telemetry
+        from megallm.composition import compose
+        from megallm.settings import Settings
 
-    telemetry.configure()
-    gateway = compose(Settings.from_environ(os.environ))
-    function = Function(LambdaEntry(create_app(gateway)), gateway.aclose)
-    settle()
-    return function
+        telemetry.configure()
+        gateway = compose(Settings.from_environ(os.environ))
+        return Function(LambdaEntry(create_app(gateway)), gateway.aclose)
 
 
 if __name__ == "__main__":

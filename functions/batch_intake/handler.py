@@ -1,11 +1,14 @@
 """The Lambda entry: composed while the function starts."""
 
-import os
+from functions.heap import Start
 
-from functions.batch_intake.entry import IntakeEntry
-from megallm import telemetry
-from megallm.composition.batches import compose_batches
-from megallm.settings import Settings
+with Start():
+    import os
 
-telemetry.configure()
-handler = IntakeEntry(compose_batches(Settings.from_environ(os.environ)))
+    from functions.batch_intake.entry import IntakeEntry
+    from megallm import telemetry
+    from megallm.composition.batches import compose_batches
+    from megallm.settings import Settings
+
+    telemetry.configure()
+    handler = IntakeEntry(compose_batches(Settings.from_environ(os.environ)))

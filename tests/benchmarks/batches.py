@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from functions.api.heap import settle
+from functions.heap import settle
 from megallm.batches.model import result_key
 from megallm.operations.batch_ports import BatchPorts
 from megallm.operations.finish_batch import finish_batch

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from starlette.types import Receive, Scope, Send
 
 from functions.api.app import create_app
-from functions.api.heap import settle
+from functions.heap import settle
 from tests.benchmarks.measure import Row, alternate, ratio
 from tests.fakes import KEY, ScriptedProvider, gateway, text_reply
 

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 
 from functions.api.app import create_app
-from functions.api.heap import settle
+from functions.heap import settle
 from megallm.catalog.file_format import parse
 from megallm.composition import assemble
 from megallm.identifiers import new_tool_use_id

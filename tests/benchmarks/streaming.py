@@ -8,7 +8,7 @@ from statistics import median
 from starlette.types import ASGIApp
 
 from functions.api.app import create_app
-from functions.api.heap import settle
+from functions.heap import settle
 from megallm.providers.http import Http
 from tests.benchmarks import servers
 from tests.benchmarks.asgi import body_of

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from megallm.errors import InvalidRequest
 from megallm.messages.blocks import OpaqueBlock, TextBlock
+from megallm.messages.few_values import LARGE_BYTES
 from megallm.messages.requests import MAX_MESSAGES, MessagesRequest, TokenCountRequest, parse
 
 MINIMAL: dict[str, object] = {"model": "m", "max_tokens": 1, "messages": [{"role": "user", "content": "hi"}]}
@@ -141,9 +142,10 @@ def test_what_is_no_json_object_is_refused(body: bytes) -> None:
         parse(body, MessagesRequest)
 
 
-def test_a_nul_character_is_refused_with_its_place() -> None:
-    """Most upstreams choke on it (C08)."""
-    body = json.dumps({**MINIMAL, "system": [{"type": "text", "text": "a\0b"}]}).encode()
+@pytest.mark.parametrize("beside", [{}, {"long": "\\" * LARGE_BYTES}, {"long": "\\" * LARGE_BYTES, "many": [1] * 1001}])
+def test_a_nul_character_is_refused_with_its_place(beside: dict[str, object]) -> None:
+    """Most upstreams choke on it (C08), however large the request is."""
+    body = json.dumps({**MINIMAL, "system": [{"type": "text", "text": "a\0b"}], "metadata": beside}).encode()
 
     assert refusal(body) == ("system.0.text: NUL characters are not allowed", "system.0.text")
 
@@ -155,9 +157,10 @@ def test_a_nul_character_in_a_name_is_refused_with_the_place_of_the_name() -> No
     assert refusal(body) == ("metadata.a: NUL characters are not allowed", "metadata.a")
 
 
-def test_the_text_of_a_nul_escape_is_allowed() -> None:
+@pytest.mark.parametrize("times", [1, LARGE_BYTES])
+def test_the_text_of_a_nul_escape_is_allowed(times: int) -> None:
     """A backslash and `u0000` as six characters are text."""
-    assert parsed(system="\\u0000").system == "\\u0000"
+    assert parsed(system="\\u0000" * times).system == "\\u0000" * times
 
 
 def test_more_messages_than_the_limit_are_refused() -> None:

@@ -5,6 +5,7 @@ from math import isinf
 from pydantic_core import to_json
 
 from megallm.errors import InvalidRequest
+from megallm.messages.few_values import LARGE_BYTES, few_values
 
 _TOO_LARGE = "A number of the request is too large for JSON's readers"
 
@@ -12,8 +13,12 @@ _TOO_LARGE = "A number of the request is too large for JSON's readers"
 def json_text(payload: object) -> bytes:
     """The payload as JSON. Raises InvalidRequest for a number such as 1e999, which is infinite once it is read."""
     text = to_json(payload)
-    # The search for a word costs nothing beside the writing; only what has it is looked through.
-    if b"Infinity" in text and _has_infinity(payload):
+    if len(text) >= LARGE_BYTES and (values := few_values(payload)) is not None:
+        infinite = any(isinstance(value, float) and isinf(value) for value in values)
+    else:
+        # The search for a word costs little beside the writing; only what has it is looked through.
+        infinite = b"Infinity" in text and _has_infinity(payload)
+    if infinite:
         raise InvalidRequest(_TOO_LARGE)
     return text
 

@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails, from_json
 
 from megallm.errors import InvalidRequest, clip
 from megallm.messages.blocks import FAIL_FAST, TAG, BlockParam, NonEmptyStr, Shape, TextBlock, by_type, string_or_list
+from megallm.messages.few_values import LARGE_BYTES, few_values
 
 MAX_MESSAGES = 100_000
 MAX_STOP_SEQUENCES = 256  # each is looked for in every piece of a reply
@@ -174,9 +175,15 @@ def _object(body: bytes) -> dict[str, Any]:
     if not isinstance(payload, dict):
         raise InvalidRequest("The request body must be a JSON object")
     # The search for one byte is many times faster, and spares most bodies the other.
-    if b"\\" in body and b"\\u0000" in body and (where := _path_of_nul(payload)) is not None:
+    if b"\\" in body and _may_have_nul(body, payload) and (where := _path_of_nul(payload)) is not None:
         raise InvalidRequest(f"{where}: NUL characters are not allowed", param=where)
     return payload
+
+
+def _may_have_nul(body: bytes, payload: dict[str, Any]) -> bool:
+    if len(body) >= LARGE_BYTES and (values := few_values(payload)) is not None:
+        return any(isinstance(value, str) and "\0" in value for value in values)
+    return b"\\u0000" in body
 
 
 def _path_of_nul(value: object, path: str = "") -> str | None:
