@@ -41,4 +41,4 @@ def chunked(pieces: Iterable[bytes], content_type: str, headers: Mapping[str, st
 
 def zipped(pieces: Iterable[bytes], content_type: str) -> Script:
     """The same, with gzip around the body."""
-    return chunked([gzip.compress(b"".join(pieces))], content_type, {"content-encoding": "gzip"})
+    return chunked([gzip.compress(b"".join(pieces), mtime=0)], content_type, {"content-encoding": "gzip"})

@@ -161,8 +161,8 @@ def test_a_first_item_with_options_counts_in_a_job_message_too() -> None:
         ("inbox/messages/in.jsonl", b"\n \n"),
         ("inbox/messages/in.jsonl", "héllo".encode("utf-16")),
         ("inbox/messages/in.jsonl", b"\x00\x01\x02" * 10),
-        ("inbox/messages/in.jsonl.gz", gzip.compress(message_lines(["a"]))[:-9]),
-        ("inbox/messages/in.jsonl.gz", gzip.compress(b"0" * 30_000_000)),
+        ("inbox/messages/in.jsonl.gz", gzip.compress(message_lines(["a"]), mtime=0)[:-9]),
+        ("inbox/messages/in.jsonl.gz", gzip.compress(b"0" * 30_000_000, mtime=0)),
         ("inbox/summarize/haiku/in.jsonl", b'{"text": "a"}\n'),
         ("inbox/translate/klingon-empire/in.jsonl", b'{"text": "a"}\n'),
         ("inbox/dance/in.jsonl", b'{"text": "a"}\n'),
@@ -186,7 +186,7 @@ ROWS = message_lines(["a", "b"]).splitlines(keepends=True)
 @pytest.mark.parametrize(
     ("key", "body"),
     [
-        ("inbox/messages/in.jsonl.gz", gzip.compress(ROWS[0]) + gzip.compress(ROWS[1])),
+        ("inbox/messages/in.jsonl.gz", gzip.compress(ROWS[0], mtime=0) + gzip.compress(ROWS[1], mtime=0)),
         ("inbox/messages/in.json", b"[" + b",".join(ROWS) + b"]"),
     ],
 )
