@@ -30,6 +30,7 @@ def lines() -> Iterator[io.StringIO]:
     root.setLevel(level)
 
 
+@pytest.hookimpl(trylast=True)  # hypothesis adds its marks in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What only chance reaches does not count as covered: the next run may not reach it."""
     for item in items:

@@ -1,4 +1,4 @@
-"""A transport that sends what is written together in one piece: a reply's head and its body are one call of the system.
+"""A transport that sends a reply's head and the first of its body in one piece, which is one call of the system.
 
 uvicorn writes them apart, and each such call costs as much as the framework's work on a small request.
 """
@@ -6,41 +6,42 @@ uvicorn writes them apart, and each such call costs as much as the framework's w
 import asyncio
 from typing import Any
 
-_MOST_BYTES = 64 * 1024
+_HEAD = b"HTTP/1."
 
 
 class GatheringTransport:
-    """In place of a connection's transport. What is written in one turn of the event loop leaves at its end."""
+    """In place of a connection's transport. A head waits for what follows it, until the event loop's turn ends at most.
 
-    __slots__ = ("_loop", "_pieces", "_size", "_transport")
+    All else leaves at once.
+    """
+
+    __slots__ = ("_head", "_loop", "_transport")
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
         self._transport = transport
         self._loop = loop
-        self._pieces: list[bytes] = []
-        self._size = 0
+        self._head = b""
 
     def write(self, data: bytes) -> None:
-        """Takes bytes; at once where much has come together, so that the connection's own limit is felt."""
-        if not self._pieces:
-            self._loop.call_soon(self._flush)
-        self._pieces.append(data)
-        self._size += len(data)
-        if self._size > _MOST_BYTES:
-            self._flush()
+        """Takes bytes; uvicorn writes a head by itself."""
+        if self._head:
+            data, self._head = self._head + data, b""
+        elif data.startswith(_HEAD):
+            self._head = data
+            self._loop.call_soon(self.flush)
+            return
+        self._transport.write(data)
 
     def close(self) -> None:
-        """Sends what is there, and closes."""
-        self._flush()
+        """Sends what waits, and closes."""
+        self.flush()
         self._transport.close()
 
-    def _flush(self) -> None:
-        if self._pieces:
-            data = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
-            self._pieces.clear()
-            self._size = 0
-            if not self._transport.is_closing():
-                self._transport.write(data)
+    def flush(self) -> None:
+        """Sends a head that waits."""
+        if self._head:
+            head, self._head = self._head, b""
+            self._transport.write(head)
 
     def __getattr__(self, name: str) -> Any:  # Any: whatever else a transport has
         return getattr(self._transport, name)

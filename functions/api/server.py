@@ -29,7 +29,13 @@ class Protocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
-        self.transport = cast(asyncio.Transport, GatheringTransport(transport, self.loop))
+        self._gathering = GatheringTransport(transport, self.loop)
+        self.transport = cast(asyncio.Transport, self._gathering)
+
+    def eof_received(self) -> None:
+        """The client sends no more, and may still read: asyncio closes the connection after this."""
+        super().eof_received()
+        self._gathering.flush()
 
     def send_400_response(self, msg: str) -> None:
         """Says what is wrong and closes; where a reply is under way, which more bytes would spoil, only the latter."""

@@ -11,9 +11,18 @@ def test_values_and_credentials_behind_a_scheme_are_secrets() -> None:
 
     assert secrets_of(headers, {"key": "abcdef", "api-version": "2025-04-01"}) == {
         "Bearer sk-0123",
+        "Bearer%20sk-0123",
         "sk-0123",
         "abcdef",
     }
+
+
+def test_the_parts_of_a_header_are_secrets_each() -> None:
+    """A server may repeat one cookie, one parameter, or a URL with the value as it has to be written there."""
+    secrets = secrets_of({"Cookie": "session=abc123def; token=xyz789uvw", "X-Auth": 'Token token="sekrit99=="'})
+
+    shown = ["abc123def", "xyz789uvw", "sekrit99==", "session%3Dabc123def%3B%20token%3Dxyz789uvw"]
+    assert [masked(text, secrets) for text in shown] == ["***", "***", "***", "***"]
 
 
 def test_a_secret_that_holds_another_leaves_nothing_of_itself() -> None:

@@ -81,6 +81,9 @@ def intake_job(
         job = _with_first_line(ports, source, job)
     except InvalidRequest as error:
         return _refused(ports, _new(batch_id, owner, job, source, now), error)
+    token = job.options.get("client_token")
+    if isinstance(token, str):  # the first line may have brought it
+        batch_id = batch_id_of("token", owner, token)
     return intake_batch(ports, _new(batch_id, owner, job, source, now), now, rules)
 
 

@@ -53,9 +53,11 @@ class Worker:
         must come again then.
         """
         watch = await self._watch(batch_id)
-        if watch is None or watch.batch.state not in ("in_progress", "canceling") or is_dry_run(watch.batch):
+        if watch is None:
             return
         try:
+            if watch.batch.state not in ("in_progress", "canceling") or is_dry_run(watch.batch):
+                return
             if await self._attempt(watch, number, deadline):
                 return
         finally:

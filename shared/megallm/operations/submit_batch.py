@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from megallm.batches.indexing import LineIndexer
 from megallm.batches.model import LIFETIME_SECONDS, Batch, Job, Part, Source, batch_id_of, lines_key
 from megallm.batches.submission import RequestSplitter
+from megallm.errors import GatewayError
 from megallm.keys import Caller
 from megallm.limits.tiers import load
 from megallm.operations.batch_allowance import estimated_tokens, seconds_needed
@@ -123,11 +124,18 @@ class _Upload:
 
 
 def _begin(ports: BatchPorts, batch: Batch, parts: list[Part], clock: Callable[[], float]) -> Batch:
-    ports.store.create(batch)
-    ports.store.add_parts(parts)
-    source = batch.source
-    started = ports.store.start(
-        batch.id, total=batch.total, parts=len(parts), lines=source.key, lines_version=source.version
-    )
-    send_unsent(ports, started, clock())
-    return started
+    """Once it is recorded the batch is the caller's: a failure after that is not told.
+
+    The SDKs would send everything once more, and pay for it twice; the schedule carries on what was left undone.
+    """
+    known = ports.store.create(batch)
+    try:
+        ports.store.add_parts(parts)
+        source = batch.source
+        known = ports.store.start(
+            batch.id, total=batch.total, parts=len(parts), lines=source.key, lines_version=source.version
+        )
+        send_unsent(ports, known, clock())
+    except GatewayError as error:
+        log("batch_begins_later", {"batch_id": batch.id}, error=error)
+    return known

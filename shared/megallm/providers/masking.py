@@ -3,8 +3,10 @@
 A key that has a setting of its own is known to its client; these are keys that have none.
 """
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
+from urllib.parse import quote
 
 HIDDEN = "***"
 
@@ -12,14 +14,24 @@ HIDDEN = "***"
 _PUBLIC = frozenset(
     {"accept", "anthropic-beta", "anthropic-version", "api-version", "content-type", "openai-beta", "user-agent"}
 )
+_PART = re.compile(r'[^\s;,"=]+=*(?=[\s;,"]|$)')  # a word, or what stands behind a name and `=`
 _LEAST_LETTERS = 6  # what is shorter stands in many a word
 
 
 def secrets_of(*settings: Mapping[str, str]) -> frozenset[str]:
-    """The values that may be secrets, and of a header such as ``Basic <credentials>`` also what stands behind."""
+    """The values that may be secrets, as they are and as a URL has them.
+
+    Of a header such as ``Basic <credentials>``, ``Token token="…"`` or a cookie also the parts.
+    """
     values = [value for each in settings for name, value in each.items() if name.lower() not in _PUBLIC]
-    parts = [part for value in values for part in (value, value.rpartition(" ")[2])]
+    parts = [part for value in values for part in (value, quote(value, safe=""), *_parts(value))]
     return frozenset(part for part in parts if len(part) >= _LEAST_LETTERS)
+
+
+def _parts(value: str) -> list[str]:
+    parts: list[str] = _PART.findall(value)
+    has_scheme = len(parts) > 1 and parts[0].isalpha()
+    return parts[1:] if has_scheme else parts
 
 
 def masked_in(value: Any, secrets: Collection[str]) -> Any:  # Any: JSON of an upstream

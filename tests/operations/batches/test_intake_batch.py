@@ -53,6 +53,18 @@ def test_the_same_client_token_is_the_same_batch_for_its_owner() -> None:
     assert len(scene.world.part_messages) == 2
 
 
+def test_a_client_token_in_a_first_line_counts_too() -> None:
+    """B14: wherever it is said."""
+    scene = Scene()
+    token: dict[str, object] = {"job": {"client_token": "t"}}
+
+    first = job(scene, "message-1", items=[token, {"text": "a"}])
+    again = job(scene, "message-2", items=[token, {"text": "a"}])
+
+    assert again.id == first.id
+    assert len(scene.world.part_messages) == 1
+
+
 def test_a_job_message_that_comes_twice_is_one_batch() -> None:
     """Without a token its id in the queue tells."""
     scene = Scene()

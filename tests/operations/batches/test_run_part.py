@@ -256,3 +256,20 @@ def test_a_failure_of_the_store_is_raised_and_the_part_is_done_by_whoever_comes_
     assert scene.results() == [("id-1", "re: a"), ("id-2", "re: b")]
     assert scene.upstream.calls == ["a", "b"]
     assert scene.batch().spent.calls == 2
+
+
+def test_a_message_after_the_end_leaves_nothing_in_the_worker() -> None:
+    """The same file may be dropped again: what the worker knew of the ended batch must not stand in its way."""
+    scene = Scene()
+    worker = scene.worker()
+    lines = message_lines(["a"])
+    batch = scene.drop(lines)
+    scene.run(worker.run(batch.id, 1))
+    scene.finish()
+
+    scene.run(worker.run(batch.id, 1))
+    scene.world.ports().store.delete(scene.batch())
+    scene.drop(lines)
+    scene.run(worker.run(batch.id, 1))
+
+    assert scene.world.parts[batch.id][1].done

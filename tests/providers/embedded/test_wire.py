@@ -244,6 +244,7 @@ def test_whatever_vanishes_is_listed() -> None:
         for field in (
             "service_tier",
             "speed",
+            "metadata",
             "thinking",
             "output_config.effort",
             "tools.0.strict",

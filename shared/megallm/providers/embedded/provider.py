@@ -94,6 +94,7 @@ class EmbeddedCall:
 
     async def stream(self) -> AsyncGenerator[Event, None]:
         """The reply token by token. Closing the generator ends the generation."""
+        self._reply = None  # a try before this one has been counted
         wire = self._wire
         tokens = await _tokenize(self._runtime, wire.prompt)
         limit = self._runtime.context_tokens - 1  # one token of the reply has to fit

@@ -233,6 +233,8 @@ def _adaptations(call: Call[MessagesRequest], choice: _Choice) -> Sequence[Adapt
         if name in _UNABLE and value:
             raise InvalidRequest(f"{name}: {call.upstream_model} {_UNABLE[name]}", param=name)
         dropped.append(name)
+    if request.metadata:
+        dropped.append("metadata")
     if request.thinking is not None and request.thinking.type != "disabled":
         dropped.append("thinking")
     if request.output_config is not None:
