@@ -6,7 +6,7 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from megallm.stores.resources import CHECKPOINTS, INBOX, RESULTS
+from megallm.stores.resources import CHECKPOINTS, INBOX, RESULTS, UPLOADS
 
 _UPLOAD_DAYS = 7
 _CHECKPOINT_DAYS = 14  # A batch lives for a day; what a crash left of one may be looked at for a while.
@@ -83,6 +83,6 @@ def _lifecycle(result_days: int, noncurrent_days: int) -> list[s3.LifecycleRule]
     if result_days:
         rules += [
             s3.LifecycleRule(id=prefix.rstrip("/"), prefix=prefix, expiration=Duration.days(result_days))
-            for prefix in (INBOX, RESULTS)
+            for prefix in (INBOX, UPLOADS, RESULTS)
         ]
     return rules

@@ -8,10 +8,11 @@ from pathlib import Path
 from uuid import uuid4
 
 from megallm.keys import Limits
-from tests.limits.hammer import Attack, Scenario
+from tests.limits.hammer import Attack, Count, Scenario
 
 PROCESSES, THREADS = 4, 4
 ATTEMPTS = 10_000
+ATTEMPTS_WITHOUT_MEMORY = 352  # of each of the three limits
 
 # Each runs into one limit; the others are wide enough for all who try at once, and not so wide that the key is spread
 # over several items.
@@ -27,9 +28,8 @@ def scenarios() -> list[Scenario]:
     return [replace(scenario, key_id=f"{scenario.key_id}-{uuid4().hex}") for scenario in SCENARIOS]
 
 
-def admitted(attack: Attack) -> list[int]:
-    """How many all processes together got in, of each scenario."""
+def counted(attack: Attack) -> list[Count]:
+    """How many all processes together got in, of each scenario, and with how many writes."""
     command = [sys.executable, "-m", "tests.limits.hammer", attack.to_json()]
     done = subprocess.run(command, cwd=Path(__file__).parents[2], stdout=subprocess.PIPE, text=True, check=True)
-    counts: list[int] = json.loads(done.stdout)
-    return counts
+    return [Count(**count) for count in json.loads(done.stdout)]

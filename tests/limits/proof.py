@@ -7,7 +7,7 @@ Makes the table "limits" there, and leaves it.
 
 import sys
 
-from tests.limits.attack import ATTEMPTS, PROCESSES, SCENARIOS, THREADS, admitted, scenarios
+from tests.limits.attack import ATTEMPTS, PROCESSES, SCENARIOS, THREADS, counted, scenarios
 from tests.limits.engines import create_table
 from tests.limits.hammer import Attack
 
@@ -18,11 +18,11 @@ def main(url: str) -> int:
     wrong = 0
     for remembers, attempts in ((True, ATTEMPTS), (False, ATTEMPTS // 10)):
         attack = Attack(url, scenarios(), attempts, PROCESSES, THREADS, 3, remembers=remembers, switch_interval=1e-6)
-        counts = admitted(attack)
-        for scenario, count in zip(SCENARIOS, counts, strict=True):
-            wrong += count != scenario.expected
+        for scenario, count in zip(SCENARIOS, counted(attack), strict=True):
+            wrong += count.admitted != scenario.expected
             memory = "with" if remembers else "without"
-            print(f"{scenario.key_id:10} {memory:7} memory: {count} of {attempts} let in, {scenario.expected} allowed")
+            told = f"{count.admitted} of {attempts} let in, {scenario.expected} allowed, {count.updates} writes tried"
+            print(f"{scenario.key_id:10} {memory:7} memory: {told}")
     return 1 if wrong else 0
 
 

@@ -120,12 +120,25 @@ def test_clocks_some_seconds_apart_are_nothing_wrong(ahead: int) -> None:
 
 
 def test_a_clock_that_was_set_back_locks_nobody_out() -> None:
-    """One request is let in at once and leaves the allowance empty; a debt keeps its size."""
+    """One request is let in at once and leaves the allowance empty; the tokens keep what was used of them."""
     hour = 3600 * SECOND
     state = State(requests=NOW + MINUTE + hour, tokens=NOW + hour + 20 * SECOND)
 
     assert decided(state) == admission(
         Replace(state.requests, NOW + MINUTE), Replace(state.tokens, NOW + 20 * SECOND + TEN_TOKENS)
+    )
+
+
+@pytest.mark.parametrize("debt", [MINUTE - TEN_TOKENS + 1, 10 * MINUTE])
+@pytest.mark.parametrize("tokens", [10, 100_000, 150_000])
+def test_a_clock_that_was_set_back_locks_nobody_out_for_tokens(debt: int, tokens: int) -> None:
+    """However many had been used: a refusal would write nothing, and so be said again until time has caught up."""
+    hour = 3600 * SECOND
+    state = State(requests=NOW + MINUTE + hour, tokens=NOW + hour + debt)
+
+    after = NOW + max(MINUTE, tokens * MINUTE // 100_000)
+    assert decided(state, tokens=tokens) == admission(
+        Replace(state.requests, NOW + MINUTE), Replace(state.tokens, after)
     )
 
 

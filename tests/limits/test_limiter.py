@@ -315,6 +315,27 @@ def test_a_cancelled_admit_gives_back_what_it_took(turns: int) -> None:
     desk.run(work)
 
 
+def test_a_cancelled_admit_does_not_wait_long_for_a_slow_table() -> None:
+    """A function whose time is over has its client to tell; the giving back goes on."""
+    desk = Desk()
+
+    async def slow() -> None:
+        await asyncio.sleep(1.5)
+
+    async def work() -> None:
+        desk.table.before = slow
+        admitting = asyncio.create_task(desk.limiter.admit(CALLER, 5000))
+        await asyncio.sleep(0.1)
+        admitting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await admitting
+        assert desk.time.seconds == pytest.approx(0.6)
+        await asyncio.sleep(10)
+        assert (desk.state.leases, len(desk.table.of(Settle))) == ({}, 1)
+
+    desk.run(work)
+
+
 def test_an_admit_cancelled_twice_still_gives_back() -> None:
     """The second cancellation does not wait; the giving back goes on."""
     desk = Desk()
@@ -461,6 +482,21 @@ def test_a_process_whose_clock_is_behind_is_not_locked_out() -> None:
     desk.run(work)
 
 
+def test_a_wrong_clock_that_used_many_tokens_locks_nobody_out() -> None:
+    """What it wrote is put right by the next request, and the key has its rates again a minute later."""
+    desk = Desk()
+
+    async def work() -> None:
+        await settle(await desk.process(ahead=3600).admit(CALLER, 60_000))
+        await settle(await desk.one(tokens=1000))
+        await asyncio.sleep(60)
+        for _ in range(10):
+            await settle(await desk.one(tokens=10_000))
+        await desk.refusal(tokens=10_000)
+
+    desk.run(work)
+
+
 def test_a_spread_key_is_let_in_as_long_as_one_of_its_items_has_room() -> None:
     """It asks up to three of them; over all of them never more than the whole is let in."""
     desk = Desk()
@@ -478,6 +514,31 @@ def test_a_spread_key_is_let_in_as_long_as_one_of_its_items_has_room() -> None:
         assert sorted(len(state.leases) for state in desk.table.items.values())[-1] <= 50
 
     desk.run(work)
+
+
+def test_a_spread_key_is_let_in_where_only_one_of_its_items_gets_too_many_writes() -> None:
+    """That is the refusal of one item; the others are asked, and where none lets it in, it is told."""
+    caller = Caller("abcdefgh", "enterprise", Limits(6000, 10**8, 100))
+    busy = {"abcdefgh"}
+
+    class Hot(MemoryTable):
+        async def update(self, item_id: str, write: Write) -> State:
+            if item_id in busy:
+                raise TooFast
+            return await super().update(item_id, write)
+
+    desk = Desk(Hot(before=turn, after=turn))
+
+    async def work() -> None:
+        for admission in await desk.admitted(40, caller=caller):
+            await settle(admission)
+        busy.add("abcdefgh#1")
+        with pytest.raises(RateLimited, match="faster than they can be counted"):
+            await desk.limiter.admit(caller, 10)
+
+    desk.run(work)
+
+    assert set(desk.table.items) == {"abcdefgh#1"}
 
 
 def test_a_raised_limit_holds_from_the_next_request_on() -> None:

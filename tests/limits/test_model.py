@@ -56,11 +56,12 @@ class Model:
     # Over by the clock of somebody who came in later, who may have swept them away or not have known of them. They
     # only matter where the clock is set back after that: then their time is not over any more.
     ended: list[Call] = field(default_factory=list)
+    debts: Fraction = Fraction(0)  # all that was ever taken beyond what there was, in seconds
 
     def refuses(self, limits: Limits, tokens: int, now: Fraction) -> set[str]:
         """Which limits must stand in the way; none, where the request may be let in."""
-        requests_left, tokens_left = self._left(limits, now)
         wanted = FULL * tokens / limits.tokens_per_minute
+        requests_left, tokens_left = self._left(limits, wanted, now)
         reasons = set()
         if requests_left < FULL / limits.requests_per_minute:
             reasons.add("requests")
@@ -78,11 +79,13 @@ class Model:
         return reasons
 
     def admit(self, limits: Limits, tokens: int, now: Fraction) -> Call:
-        requests_left, tokens_left = self._left(limits, now)
+        wanted = FULL * tokens / limits.tokens_per_minute
+        requests_left, tokens_left = self._left(limits, wanted, now)
         self.requests = Bucket(requests_left, now)
         self.tokens = Bucket(tokens_left, now)
         self.requests.take(FULL / limits.requests_per_minute, now)
-        self.tokens.take(FULL * tokens / limits.tokens_per_minute, now)
+        self.tokens.take(wanted, now)
+        self.debts += max(Fraction(0), wanted - FULL)
         # Leases of a clock that was wrong, and those that have ended, may be swept away by whoever comes in.
         self.ended += [call for call in self.calls if not self._runs(call, now)]
         self.calls = [call for call in self.calls if self._runs(call, now)]
@@ -91,15 +94,17 @@ class Model:
         return call
 
     def settle(self, call: Call, used: int) -> None:
-        self.tokens.left -= FULL * (used - call.tokens) / call.limits.tokens_per_minute
+        more = FULL * (used - call.tokens) / call.limits.tokens_per_minute
+        self.tokens.left -= more
+        self.debts += max(Fraction(0), more)
         self.calls = [other for other in self.calls if other is not call]
         self.ended = [other for other in self.ended if other is not call]
 
-    def _left(self, limits: Limits, now: Fraction) -> tuple[Fraction, Fraction]:
+    def _left(self, limits: Limits, wanted: Fraction, now: Fraction) -> tuple[Fraction, Fraction]:
         requests, tokens = self.requests.now(now), self.tokens.now(now)
         if requests < -CLOCKS_APART_SECONDS:
-            # Emptier than empty: the clock was set back. Then one request is left, and the time in between is undone.
-            return FULL / limits.requests_per_minute, min(FULL, tokens - requests)
+            # Emptier than empty: the clock was set back. Then the time in between is undone, but this request passes.
+            return FULL / limits.requests_per_minute, min(FULL, max(tokens - requests, wanted))
         return requests, tokens
 
     def _running(self, calls: list[Call], now: Fraction) -> int:
@@ -215,6 +220,19 @@ class Schedule(RuleBasedStateMachine):
         self.now -= seconds
         self.steady = False
 
+    @rule(process=PROCESS)
+    def come_back_later(self, process: int) -> None:
+        """Whatever the clock did: nobody is locked out for longer than their debts, two minutes and what clocks differ.
+
+        This knows nothing of how the limiter or the model put a wrong clock right.
+        """
+        self.crash(process)  # so that no refusal is remembered
+        (outcome,) = self._race([process], self.limits.tokens_per_minute)
+        if isinstance(outcome, RateLimited) and TOLD["concurrent"] not in outcome.message:
+            self.now += 2 * FULL + CLOCKS_APART_SECONDS + self.model.debts
+            (outcome,) = self._race([process], self.limits.tokens_per_minute)
+            assert isinstance(outcome, Admission) or TOLD["concurrent"] in outcome.message
+
     @rule(limits=LIMITS)
     def change_limits(self, limits: Limits) -> None:
         self.limits = limits
@@ -234,7 +252,7 @@ class Schedule(RuleBasedStateMachine):
         self.runner.run(self.table.aclose())
         self.runner.close()
 
-    def _race(self, processes: list[int], tokens: int) -> None:
+    def _race(self, processes: list[int], tokens: int) -> list[Admission | RateLimited]:
         caller = Caller(self.key_id, "enterprise", self.limits)
         believed = [self._believes(self.processes[number], tokens) for number in processes]
 
@@ -256,6 +274,7 @@ class Schedule(RuleBasedStateMachine):
         for number, outcome, may_believe in zip(processes, outcomes, believed, strict=True):
             if isinstance(outcome, RateLimited):
                 self._explain(self.processes[number], outcome, tokens, may_believe)
+        return outcomes
 
     def _believes(self, process: Process, tokens: int) -> set[str]:
         """What this process may refuse for without asking."""

@@ -1,6 +1,7 @@
 """One request, one whole reply."""
 
 import asyncio
+import time
 from contextlib import suppress
 
 import pytest
@@ -18,6 +19,14 @@ from tests.fakes import Pause, RecordingLimiter, ScriptedProvider, Step, gateway
 
 BODY = b" " * 100
 CALLER = Caller("abcdefgh", "basic")
+
+
+class NeverAdmits(RecordingLimiter):
+    """Its table does not answer."""
+
+    async def admit(self, caller: Caller, estimated_input_tokens: int) -> RecordingLimiter:
+        await asyncio.Event().wait()
+        return await super().admit(caller, estimated_input_tokens)
 
 
 def request(**fields: object) -> MessagesRequest:
@@ -148,6 +157,34 @@ def test_a_call_that_takes_too_long_is_a_timeout() -> None:
         create(provider, limiter=limiter, settings=Settings(upstream_timeout_seconds=0.05))
 
     assert (provider.cancelled, provider.running, limiter.settled) == (1, 0, [None])
+
+
+def test_the_time_it_takes_to_be_let_in_is_not_there_for_the_upstream() -> None:
+    """A function ends when it ends: a slow table must not make it die before it has told its client."""
+
+    class Slow(RecordingLimiter):
+        async def admit(self, caller: Caller, estimated_input_tokens: int) -> RecordingLimiter:
+            await asyncio.sleep(0.3)
+            return await super().admit(caller, estimated_input_tokens)
+
+    limiter = Slow()
+    began = time.monotonic()
+
+    with pytest.raises(UpstreamTimedOut, match=r"within 0\.4 seconds"):
+        create(ScriptedProvider([Pause()]), limiter=limiter, sender=Sender(seconds_left=1.4))
+
+    assert 0.4 <= time.monotonic() - began < 0.65
+    assert limiter.settled == [None]
+
+
+def test_the_deadline_holds_while_it_waits_to_be_let_in() -> None:
+    """Then nothing is asked of the upstream, and nothing is there to be settled."""
+    limiter, provider = NeverAdmits(), ScriptedProvider()
+
+    with pytest.raises(UpstreamTimedOut):
+        create(provider, limiter=limiter, settings=Settings(upstream_timeout_seconds=0.05))
+
+    assert (provider.calls, limiter.settled) == ([], [])
 
 
 def test_a_cancellation_during_the_settlement_does_not_cut_it() -> None:

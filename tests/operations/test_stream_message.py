@@ -1,12 +1,13 @@
 """One request, its reply as a stream that never pretends to have ended well."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 
 import pytest
 from pydantic_core import from_json
 
-from megallm.errors import InternalError, UpstreamFailed, UpstreamOverloaded
+from megallm.errors import InternalError, UpstreamFailed, UpstreamOverloaded, UpstreamTimedOut
 from megallm.keys import Caller
 from megallm.messages.events import Event, MessageStart, TextDelta, Usage
 from megallm.messages.requests import MessagesRequest
@@ -30,10 +31,15 @@ class Stream:
     """A stream over a script, with what the operation leaves behind."""
 
     def __init__(
-        self, provider: ScriptedProvider, *, patience: Patience | None = None, settings: Settings | None = None
+        self,
+        provider: ScriptedProvider,
+        *,
+        patience: Patience | None = None,
+        settings: Settings | None = None,
+        limiter: RecordingLimiter | None = None,
     ) -> None:
         self.provider = provider
-        self.limiter = RecordingLimiter()
+        self.limiter = limiter or RecordingLimiter()
         self.trace = Trace("req_1")
         self._gateway = gateway(provider, settings=settings, limiter=self.limiter)
         self._patience = patience or Patience()
@@ -92,6 +98,21 @@ def test_each_event_leaves_before_the_next_is_made() -> None:
         await answer.aclose()
 
     run(work)
+
+
+def test_the_first_text_leaves_before_what_came_with_it_is_worked_on() -> None:
+    """An upstream's first packet may hold a whole reply: its reader sees the first word as soon as it is there."""
+    stream = Stream(ScriptedProvider(text_reply("a", "b", "c")))
+
+    async def pieces() -> list[bytes]:
+        answer = await stream.open()
+        try:
+            return [piece async for piece in answer.frames]
+        finally:
+            await answer.aclose()
+
+    first, others = text_reply("a", "b", "c")[:3], text_reply("a", "b", "c")[3:]
+    assert asyncio.run(pieces()) == [stream.frames(first), stream.frames(others)]
 
 
 def test_a_failure_before_the_first_event_is_raised() -> None:
@@ -285,6 +306,26 @@ def test_a_stream_that_takes_too_long_ends_in_a_timeout_error() -> None:
 
     assert b'"type":"timeout_error"' in body
     assert stream.provider.cancelled == 1
+
+
+@pytest.mark.parametrize(("admitting", "calls"), [(0.3, 1), (60.0, 0)])
+def test_the_time_it_takes_to_be_let_in_is_not_there_for_the_upstream(admitting: float, calls: int) -> None:
+    """The whole has one deadline, which holds while it waits to be let in, too."""
+
+    class Slow(RecordingLimiter):
+        async def admit(self, caller: Caller, estimated_input_tokens: int) -> RecordingLimiter:
+            await asyncio.sleep(admitting)
+            return await super().admit(caller, estimated_input_tokens)
+
+    provider = ScriptedProvider([Pause()])
+    stream = Stream(provider, settings=Settings(upstream_timeout_seconds=0.4), limiter=Slow())
+    began = time.monotonic()
+
+    with pytest.raises(UpstreamTimedOut):
+        asyncio.run(stream.read())
+
+    assert 0.4 <= time.monotonic() - began < 0.65
+    assert (len(provider.calls), stream.limiter.settled) == (calls, [None] * calls)
 
 
 def test_a_slow_client_stops_the_upstream_from_being_read() -> None:

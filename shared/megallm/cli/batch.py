@@ -148,7 +148,7 @@ def cancel(
     bucket: Bucket = None,
     as_json: Json = False,
 ) -> None:
-    """Stop a batch. What is finished is kept; it ends within seconds."""
+    """Stop a batch. What is finished is kept; it ends within seconds, or once a part that waits is looked at again."""
     from megallm.operations.follow_batch import stop_batch
 
     with open_batches(profile, region, endpoint_url, table, bucket) as opened:

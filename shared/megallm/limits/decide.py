@@ -11,7 +11,8 @@ LEASE_SECONDS = 60
 # How far apart the clocks of two processes may be. A moment that lies further ahead than any that they could have
 # written was written by a clock that was wrong, and is put right.
 CLOCKS_APART_SECONDS = 5
-# A key that rests for so long is forgotten; no debt of tokens lasts that long.
+# A key to which nobody was let in for so long is forgotten. A debt that would last longer, such as one prompt leaves on
+# a key of a few tokens a minute, is forgotten with it.
 FORGET_SECONDS = 7 * 24 * 3600
 
 Limit = Literal["requests", "tokens", "concurrent"]
@@ -51,12 +52,12 @@ def decide(
     The write's conditions hold only if *seen* is still true in what matters. Of several limits that refuse, the one
     that lasts longest is told.
     """
-    cost = request_cost(limits)
-    known = _put_right(seen, now, cost)
+    cost, price = request_cost(limits), tokens_cost(limits, tokens)
+    known = _put_right(seen, now, cost, price)
     if known is not seen:
         guess = Guess()
     requests = _take(known.requests, cost, now, guess.requests_moved)
-    spent = _take(known.tokens, tokens_cost(limits, tokens), now, guess.tokens_moved)
+    spent = _take(known.tokens, price, now, guess.tokens_moved)
     ended = ended_leases(seen.leases, now)
     refusals: list[Refused] = []
     if len(seen.leases) - len(ended) >= limits.concurrent:
@@ -101,12 +102,17 @@ def _take(moment: int, cost: int, now: int, moved: bool) -> Restart | Advance | 
     return Restart(now, now + cost)
 
 
-def _put_right(seen: State, now: int, cost: int) -> State:
-    """The state as it is; or, where a wrong clock wrote it, as if that had been right, with one last request left."""
+def _put_right(seen: State, now: int, cost: int, price: int) -> State:
+    """The state as it is; or, where a wrong clock wrote it, as if that had been right, but with room for this request.
+
+    A refusal writes nothing. Were this request refused, so would be each one after it until time has caught up with the
+    wrong clock, since the moments are put right by what the requests' is wrong, and stay as far from now as they are.
+    """
     wrong_by = seen.requests - (now + MINUTE)
     if wrong_by <= CLOCKS_APART_SECONDS * SECOND:
         return seen
-    return replace(seen, requests=now + MINUTE - cost, tokens=seen.tokens - wrong_by)
+    tokens = min(seen.tokens - wrong_by, now + max(0, MINUTE - price))
+    return replace(seen, requests=now + MINUTE - cost, tokens=tokens)
 
 
 def _replacing(seen: int, known: int, move: Restart | Advance) -> Replace:

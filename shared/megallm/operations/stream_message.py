@@ -17,6 +17,7 @@ from megallm.messages.events import (
     MessageDelta,
     MessageStart,
     MessageStop,
+    Relayed,
     StreamEvent,
     TextDelta,
     ThinkingDelta,
@@ -77,13 +78,17 @@ async def stream_message(
     seconds = seconds_for(gateway, sender.seconds_left)
     call = RoutedCall(gateway, request, sender, body, trace, time.monotonic() + seconds)
     estimate = reserved_tokens(request, body)
-    admission = await gateway.limiter.admit(caller, estimate)
+    limit = Deadline(seconds)  # begins here: what it takes to be let in is not there for the upstream
+    async with Deadline(seconds):
+        admission = await gateway.limiter.admit(caller, estimate)
     trace.message_id = new_message_id()
-    reader = _Reader(call, admission, trace, request.model, seconds, estimate)
+    reader = _Reader(call, admission, trace, request.model, limit, estimate)
     try:
         await reader.first_event(patience.first_event)
-    except BaseException:
+    except BaseException as error:
         await reader.aclose()
+        if isinstance(error, GatewayError):
+            error.headers = {**admission.headers, **error.headers}
         raise
     return StreamAnswer(
         {**call.headers, **admission.headers}, reader.frames(patience.ping), lambda: reader.delivered, reader.aclose
@@ -99,14 +104,14 @@ class _Reader:
         admission: Admission,
         trace: Trace,
         model: str,
-        seconds: float,
+        limit: Deadline,
         estimated_input_tokens: int,
     ) -> None:
         self._call = call
         self._admission = admission
         self._trace = trace
         self._model = model
-        self._seconds = seconds
+        self._limit = limit
         self._estimate = estimated_input_tokens
         self._message_id = trace.message_id or ""
         self._ready: list[bytes] = []
@@ -176,14 +181,14 @@ class _Reader:
         began = time.perf_counter()
         trace = self._trace
         try:
-            async with Deadline(self._seconds):
+            async with self._limit:
                 first, others = await self._call.open()
                 async with aclosing(others):
                     self._take(first, began)
                     shown = False
                     async for event in others:
                         self._take(event, began)
-                        if not shown and isinstance(event, TextDelta | ThinkingDelta):
+                        if not shown and isinstance(event, TextDelta | ThinkingDelta | Relayed):
                             shown = True  # it leaves before what may have come with it is worked on
                             await asyncio.sleep(0)
                         while self._ready_bytes > BACKLOG_BYTES:

@@ -32,6 +32,9 @@ _SHARDS_LOOKED_AT = 8
 _SHARDS_ASKED = 3
 _LEASE_BYTES = 6
 _SOON_NANOSECONDS = 2 * SECOND  # within which those come back who were refused for a slot, while they are few
+# For how long a cancelled request waits until it is given back; with a slow table that goes on after it. A function
+# whose time is over has a second left to tell its client.
+_GIVE_BACK_SECONDS = 0.5
 _NOTHING = Usage()
 
 
@@ -79,7 +82,7 @@ class DynamoLimiter:
             cleaning = asyncio.ensure_future(_give_back(work))
             self._cleaning.add(cleaning)
             cleaning.add_done_callback(self._cleaning.discard)
-            await asyncio.wait([cleaning])
+            await asyncio.wait([cleaning], timeout=_GIVE_BACK_SECONDS)
             raise
 
     async def aclose(self) -> None:
@@ -99,16 +102,23 @@ class DynamoLimiter:
             else:
                 known.append((refused, request))
         asked: list[_Request] = []
+        throttled: RateLimited | None = None
         for request in unknown[:_SHARDS_ASKED]:
             async with self._gates.through(request.shard.item_id) as waited:
                 refused = request.view.refusal(request.shard.limits, tokens, self._clock()) if waited else None
                 if refused is None:
                     asked.append(request)
-                    outcome = await self._ask(request)
+                    try:
+                        outcome = await self._ask(request)
+                    except RateLimited as error:  # too many writes for this item; another one may have time
+                        throttled = error
+                        continue
                     if isinstance(outcome, Admission):
                         return outcome
                     refused = outcome
                 known.append((refused, request))
+        if throttled is not None:
+            raise throttled
         refused, request = min(known, key=lambda found: found[0].until)
         moment = await self._lines.place(refused, request.shard, request.view, tokens, asked=request in asked)
         raise self._refusal(refused, request, moment)

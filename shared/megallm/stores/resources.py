@@ -7,6 +7,7 @@ PREFIX = "megallm"  # Of every name: the default of the stack's own, and of the 
 
 # Below these in the bucket are the jobs, what is not finished of them, and what is.
 INBOX = "inbox/"
+UPLOADS = "uploads/"  # what `megallm batch submit` sends
 CHECKPOINTS = "work/"
 RESULTS = "results/"
 
