@@ -101,6 +101,7 @@ def test_old_versions_broken_uploads_and_checkpoints_go(template: Template, chos
     ]
     by_choice = [
         {"Id": "inbox", "Status": "Enabled", "Prefix": "inbox/", "ExpirationInDays": 29},
+        {"Id": "uploads", "Status": "Enabled", "Prefix": "uploads/", "ExpirationInDays": 29},
         {"Id": "results", "Status": "Enabled", "Prefix": "results/", "ExpirationInDays": 29},
     ]
 
