@@ -33,8 +33,8 @@ class Outcome:
 
 def checks(*, fast: bool, no_skips: bool) -> list[Check]:
     """The fast ones first: a typing error need not wait for the tests."""
-    # A file's tests share what they start. Groups across files do nothing: xdist 3.8 marks them in node ids, which
-    # pytest 9.2 does not read back.
+    # A file's tests share what they start. xdist's groups would do nothing: 3.8 notes them in node ids, and pytest 9.2
+    # does not read them back.
     pytest: tuple[str | Path, ...] = (BIN / "pytest", "-q", "-n", "auto", "--dist", "loadfile")
     if fast:
         pytest = (*pytest, "-m", "not slow")

@@ -20,7 +20,7 @@ from tests.documentation.running import NodeSdk, Printed, PythonSdk, run_node, r
 from tests.fakes import KEY, Step, gateway, text_reply
 
 # One worker runs them all, so that there is one stack with one model.
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("documentation")]
+pytestmark = pytest.mark.slow
 
 CATALOG = """
 [providers.scripted]

@@ -25,7 +25,6 @@ def test_a_table_adds_up() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("infra")
 def test_the_alarms_are_counted(template: Template) -> None:
     """They are most of what an idle month costs."""
     assert len(resources(template, "AWS::CloudWatch::Alarm")) == costs.STACK_ALARMS

@@ -11,7 +11,7 @@ from megallm.settings import PREFIX, Settings
 from tests.infra.conftest import ADAPTER_LAYER
 from tests.infra.synthesis import ROOT, Template, resources, text_of
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("infra")]
+pytestmark = pytest.mark.slow
 
 _HANDLERS = {
     "megallm-api": "functions.api.handler.handler",

@@ -7,7 +7,7 @@ import pytest
 
 from tests.infra.synthesis import Template, resources, text_of
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("infra")]
+pytestmark = pytest.mark.slow
 
 
 def _paths(template: Template) -> dict[str, str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("infra")]
+pytestmark = pytest.mark.slow
 
 # CDK names a function's role twice: as what it uses and as what it waits for.
 _CDKS_OWN = "W3005"

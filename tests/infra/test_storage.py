@@ -7,7 +7,7 @@ from megallm.settings import Settings
 from megallm.stores.resources import CHECKPOINTS, INBOX, QUEUES, RESULTS, TABLES, key_schema, name_of
 from tests.infra.synthesis import Template, resources, text_of
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("infra")]
+pytestmark = pytest.mark.slow
 
 
 def test_the_tables_are_those_of_the_package(template: Template) -> None:

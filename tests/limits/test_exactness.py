@@ -18,7 +18,7 @@ from tests.limits.attack import (
 from tests.limits.engines import ENGINES
 from tests.limits.hammer import Attack
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("limits-engines")]
+pytestmark = pytest.mark.slow
 
 NORMAL_INTERVAL, SHORTEST_INTERVAL = 0.005, 1e-6
 

@@ -19,7 +19,7 @@ from tests.limits.proxy import Fate, Proxy, once
 from tests.limits.simulated_time import BEGIN
 from tests.limits.victim import TOKENS
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("limits-engines")]
+pytestmark = pytest.mark.slow
 
 PATIENCE_SECONDS = 30.0
 

@@ -16,7 +16,7 @@ from tests.limits.over import TABLE, dynamo_http, limiter_over
 from tests.limits.proxy import Proxy, once
 from tests.limits.simulated_time import BEGIN
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("limits-engines")]
+pytestmark = pytest.mark.slow
 
 NOW = BEGIN * SECOND
 REQUEST, TOKEN = MINUTE // 50, MINUTE // 100_000

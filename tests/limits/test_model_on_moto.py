@@ -11,7 +11,7 @@ from tests.limits.engines import moto
 from tests.limits.over import TABLE, dynamo_http
 from tests.limits.test_model import Schedule
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("limits-engines")]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

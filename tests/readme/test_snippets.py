@@ -13,7 +13,7 @@ from tests.contract.js import install
 from tests.local.running import running_stack
 from tests.readme.snippets import snippets
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("readme")]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from tests.functions.streaming.test_strange_events import PING, UNKNOWN
 from tests.functions.streaming.test_wire import head, prelude
 from tests.functions.streaming.wire import Json
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("streaming")]
+pytestmark = pytest.mark.slow
 
 CHAT = Chat()
 

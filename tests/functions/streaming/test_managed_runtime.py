@@ -19,7 +19,7 @@ from tests.functions.streaming.runtime_api import INVOCATION
 from tests.functions.streaming.test_strange_events import PING
 from tests.functions.streaming.wire import Json
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("streaming")]
+pytestmark = pytest.mark.slow
 
 COMMAND = [sys.executable, "-m", "awslambdaric", "functions.api.handler.handler"]
 CHAT = Chat()

@@ -13,7 +13,7 @@ from tests.functions.streaming.apps import PIECE, PIECES
 from tests.functions.streaming.running import ROOT, Lambda, environment, wrapped
 from tests.functions.streaming.wire import Json
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("streaming")]
+pytestmark = pytest.mark.slow
 
 
 def function(load: str, **environ: str) -> Lambda:

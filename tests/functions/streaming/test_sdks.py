@@ -15,7 +15,7 @@ from tests.functions.streaming.conftest import Surroundings
 from tests.functions.streaming.running import Lambda
 from tests.functions.streaming.wire import Json
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("streaming")]
+pytestmark = pytest.mark.slow
 
 CHAT = Chat()
 ASK: dict[str, Json] = {**QUESTION, "model": model_for(CHAT)}

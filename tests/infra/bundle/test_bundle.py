@@ -14,7 +14,7 @@ from infra.options import Options
 from tests.infra.bundle.unpacked import Unpacked, copy_sources, native_architecture, unpack
 from tests.infra.synthesis import ROOT
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("bundle")]
+pytestmark = pytest.mark.slow
 
 MOST_BYTES = 15_000_000
 WEB_FRAMEWORKS = ["fastapi", "starlette", "mangum", "uvicorn"]

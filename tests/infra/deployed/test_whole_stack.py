@@ -25,7 +25,6 @@ from tests.infra.synthesis import ROOT
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.xdist_group("deployed"),
     pytest.mark.skipif(not emulator.PYTHON.is_file(), reason="`make test` makes .venv-ministack"),
 ]
 
