@@ -1,12 +1,12 @@
 """The FastAPI app: which path leads where."""
 
-from typing import Any
+from typing import Any, NoReturn
 
-from fastapi import FastAPI
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from functions.api.edge import Edge
+from functions.api.framework import FastAPI
 from functions.api.intake import Intake
 from functions.api.openapi import describe
 from functions.api.routes.about import get_health, get_root
@@ -23,6 +23,7 @@ from megallm import __version__
 from megallm.keys import Caller
 from megallm.operations.gateway import Gateway
 from megallm.operations.stream_message import Patience
+from megallm.telemetry.embedded import EmbeddedMetrics
 
 _PATIENCE = Patience()
 
@@ -51,6 +52,7 @@ def create_app(gateway: Gateway, *, anonymous: Caller | None = None, patience: P
         Route("/", get_root, methods=["GET"]),
     ]
     return _App(
+        gateway.metrics,
         title="MegaLLM",
         version=__version__,
         routes=[*routes],
@@ -65,12 +67,24 @@ def create_app(gateway: Gateway, *, anonymous: Caller | None = None, patience: P
 class _App(FastAPI):
     """The edge shapes every error and logs every request, so nothing else stands between it and the router.
 
-    The frameworks' own layers for that, six of them, would each cost every request some microseconds.
+    The frameworks' own layers for that, six of them, would each cost every request some microseconds. Middleware
+    that is added runs between the edge and the router.
     """
+
+    def __init__(self, metrics: EmbeddedMetrics | None, **settings: Any) -> None:  # Any: FastAPI's own
+        self.metrics = metrics
+        super().__init__(**settings)
 
     def build_middleware_stack(self) -> ASGIApp:
         paths: dict[object, str] = {route.endpoint: route.path for route in self.routes if isinstance(route, Route)}
-        return Edge(self.router, paths)
+        app: ASGIApp = self.router
+        for middleware, args, kwargs in reversed(self.user_middleware):
+            app = middleware(app, *args, **kwargs)
+        return Edge(app, paths, self.metrics)
+
+    def add_exception_handler(self, exc_class_or_status_code: object, handler: object) -> NoReturn:
+        """Raises RuntimeError: nobody would call it, since the edge alone answers what is raised."""
+        raise RuntimeError("functions/api/edge.py shapes every error; there is no place for another exception handler")
 
     def openapi(self) -> dict[str, Any]:
         return describe(self)

@@ -12,8 +12,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from functions.api.disconnect import ClientGone, stopping
 from megallm.errors import GatewayError, InternalError, InvalidRequest, MethodNotAllowed, NotFound, envelope
 from megallm.identifiers import new_request_id
+from megallm.operations.measure import request_members
 from megallm.operations.trace import Trace
 from megallm.telemetry import log
+from megallm.telemetry.embedded import EmbeddedMetrics
 
 TRACE = "megallm.trace"
 CLIENT_CLOSED_REQUEST = 499  # as nginx logs it; nobody is there to receive it
@@ -22,9 +24,10 @@ CLIENT_CLOSED_REQUEST = 499  # as nginx logs it; nobody is there to receive it
 class Edge:
     """ASGI middleware. Puts a ``Trace`` into the scope; whatever is raised below becomes the documented envelope."""
 
-    def __init__(self, app: ASGIApp, paths: Mapping[object, str]) -> None:
+    def __init__(self, app: ASGIApp, paths: Mapping[object, str], metrics: EmbeddedMetrics | None = None) -> None:
         self._app = app
         self._paths = paths  # of each endpoint, for the log
+        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -43,7 +46,7 @@ class Edge:
             await send(message)
 
         async def refuse(error: GatewayError) -> None:
-            trace.error_type = error.type
+            trace.failed(error)
             if status == 0:
                 await _respond(error, trace, send_with_id)
             # Otherwise the response has begun and cannot be mended: it ends here, and the log has the reason.
@@ -57,16 +60,16 @@ class Edge:
         except Exception as exception:  # noqa: BLE001  the outermost boundary: nothing may escape it unshaped
             await refuse(_as_gateway_error(exception, trace))
         finally:
-            self._log_request(scope, trace, status, (time.perf_counter() - began) * 1000)
+            self._log_request(scope, trace, status, began)
 
-    def _log_request(self, scope: Scope, trace: Trace, status: int, duration_ms: float) -> None:
+    def _log_request(self, scope: Scope, trace: Trace, status: int, began: float) -> None:
         # The pattern that matched, never the path itself: that may hold anything, a key pasted by mistake too.
         fields: dict[str, object] = {
             "request_id": trace.request_id,
             "method": scope["method"],
             "route": self._paths.get(scope.get("endpoint"), "unknown"),
             "status": status,
-            "duration_ms": round(duration_ms, 2),
+            "duration_ms": round((time.perf_counter() - began) * 1000, 2),
         }
         if trace.key_id is not None:
             fields["key_id"] = trace.key_id
@@ -90,7 +93,12 @@ class Edge:
                 "output_tokens": trace.usage.output_tokens,
                 "cache_read_input_tokens": trace.usage.cache_read_input_tokens,
             }
-        log("request", fields)
+        metrics = self._metrics
+        log(
+            "request",
+            fields,
+            members=None if metrics is None else request_members(metrics, trace, began, time.time()),
+        )
 
 
 def trace_of(scope: Scope) -> Trace:

@@ -41,14 +41,15 @@ class Intake:
             caller = self.anonymous
         else:
             caller = await self.gateway.authenticator.caller(key)
-        trace_of(request.scope).key_id = caller.key_id
+        trace = trace_of(request.scope)
+        trace.key_id, trace.tier = caller.key_id, caller.tier
         return caller
 
     async def body(self, request: Request) -> bytes:
         """The JSON body's bytes. Raises InvalidRequest for another content type, RequestTooLarge."""
         headers = request.headers
-        content_type = headers.get("content-type", "application/json").partition(";")[0].strip().lower()
-        if content_type != "application/json":
+        types = [kind for line in headers.getlist("content-type") for kind in line.split(",")]
+        if any(kind.partition(";")[0].strip().lower() != "application/json" for kind in types):
             raise InvalidRequest("The content-type must be application/json")
         limit = self.gateway.settings.max_body_bytes
         declared = headers.get("content-length", "")
@@ -78,7 +79,7 @@ class Intake:
 def sender(request: Request) -> Sender:
     """Version, betas, the time there is, and whom it is for. Raises InvalidRequest for a version that is not known."""
     headers = request.headers
-    version = headers.get("anthropic-version") or DEFAULT_VERSION
+    version = _value(headers, "anthropic-version") or DEFAULT_VERSION
     if version not in KNOWN_VERSIONS:
         raise InvalidRequest(
             f"anthropic-version: {clip(version)!r} is not known; the known versions are {', '.join(KNOWN_VERSIONS)}",
@@ -90,14 +91,23 @@ def sender(request: Request) -> Sender:
 
 
 def _caller_headers(scope: Scope) -> tuple[tuple[str, str], ...]:
-    """Raises InvalidRequest for what no header of an upstream call could hold."""
-    found = {
-        name.decode(): value.decode("latin-1") for name, value in scope["headers"] if name in _CALLER_HEADERS and value
-    }
-    for name, value in found.items():
-        if not (value.isascii() and value.isprintable()):
+    """Raises InvalidRequest for what no header of an upstream call could hold, and for several values of one."""
+    found: dict[str, str] = {}
+    for raw, value in scope["headers"]:
+        if raw not in _CALLER_HEADERS or not value:
+            continue
+        name, text = raw.decode(), value.decode("latin-1")
+        if found.setdefault(name, text) != text or "," in text:  # Lambda's events have repeated headers in one list
+            raise InvalidRequest(f"{name}: must be one value, not several", param=name)
+        if not (text.isascii() and text.isprintable()):
             raise InvalidRequest(f"{name}: must be printable ASCII", param=name)
     return tuple(found.items())
+
+
+def _value(headers: Headers, name: str) -> str | None:
+    """A header that has one value. Several that differ come as a list, which is no key and no version."""
+    lines = [line for line in headers.getlist(name) if line]
+    return ", ".join(dict.fromkeys(lines)) if lines else None
 
 
 def _seconds_left(scope: Scope) -> float | None:
@@ -109,10 +119,10 @@ def _seconds_left(scope: Scope) -> float | None:
 
 def _key(headers: Headers) -> str | None:
     """``x-api-key``, else the bearer token (C01). Raises NotAuthenticated for another scheme."""
-    key = headers.get("x-api-key")
+    key = _value(headers, "x-api-key")
     if key:
         return key
-    authorization = headers.get("authorization")
+    authorization = _value(headers, "authorization")
     if not authorization:
         return None
     scheme, _, token = authorization.partition(" ")

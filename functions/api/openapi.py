@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from fastapi import FastAPI
 from pydantic.json_schema import models_json_schema
 
+from functions.api.framework import FastAPI
 from megallm.batches.submission import MAX_REQUESTS
 from megallm.catalog.model_info import MAX_LIMIT
 from megallm.messages.requests import MessagesRequest, TokenCountRequest

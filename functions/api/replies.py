@@ -25,8 +25,8 @@ class EventStream(Response):
     media_type = "text/event-stream"
 
     def __init__(self, answer: StreamAnswer) -> None:
-        super().__init__(headers={**answer.headers, "cache-control": "no-cache", "x-accel-buffering": "no"})
-        del self.headers["content-length"]
+        self.status_code = 200
+        self.init_headers({**answer.headers, "cache-control": "no-cache", "x-accel-buffering": "no"})
         self._answer = answer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -42,7 +42,7 @@ class EventStream(Response):
             if self._answer.delivered():
                 await send({"type": "http.response.body", "body": b""})  # whole: nothing is wrong with it
             else:
-                trace.error_type = error.type
+                trace.failed(error)
                 await send({"type": "http.response.body", "body": encode_error(error, trace.request_id)})
         finally:
             await self._answer.aclose()

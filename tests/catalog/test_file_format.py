@@ -171,6 +171,28 @@ def test_a_route_may_say_how_long_it_may_be_silent() -> None:
     ]
 
 
+def test_a_route_may_be_silent_for_longer_than_its_provider_says() -> None:
+    """Or for as long as there is time: 0 lifts a limit, each for itself."""
+    limits = "first_byte_seconds = 5\nwhole_reply_seconds = 90\n"
+    routes = (
+        'routes = [{ provider = "p", model = "m", first_byte_seconds = 0 }, '
+        '{ provider = "p", model = "n", whole_reply_seconds = 0.0, first_byte_seconds = 60 }]\n'
+    )
+
+    (model,) = parse(HEAD + routes + '[providers.p]\nkind = "openai"\n' + limits, source="f").models
+
+    assert [(route.first_byte_seconds, route.whole_reply_seconds) for route in model.routes] == [(None, 90), (60, None)]
+
+
+@pytest.mark.parametrize("value", ["-1", "inf", "nan", "true", '"none"'])
+def test_a_route_limit_that_means_nothing_is_refused(value: str) -> None:
+    """With its line and the member's name."""
+    text = HEAD + f'routes = [\n  {{ provider = "openai", model = "m", whole_reply_seconds = {value} }},\n]\n'
+
+    with pytest.raises(BrokenCatalog, match=r"^f, line 6: models\.0\.routes\.0\.whole_reply_seconds: Input should be "):
+        parse(text, source="f")
+
+
 @pytest.mark.parametrize("value", ["0", "-1", "inf", "nan", "true", '"5"'])
 def test_a_limit_that_is_none_is_refused(value: str) -> None:
     """With its line."""
@@ -178,3 +200,41 @@ def test_a_limit_that_is_none_is_refused(value: str) -> None:
 
     with pytest.raises(BrokenCatalog, match=r"f.*line 7"):
         parse(text, source="f")
+
+
+def test_what_an_operator_may_have_written_a_key_into_is_not_printed() -> None:
+    """Somebody may log the object: addresses, paths, headers, queries, bodies."""
+    text = """
+[providers.house]
+kind = "openai"
+base_url = "https://me:sk-0123@house/sk-0123"
+path = "/sk-0123/chat"
+tokenize_path = "/sk-0123"
+query = { key = "sk-0123" }
+headers = { x-key = "sk-0123" }
+body = { key = "sk-0123" }
+[providers.native]
+kind = "anthropic"
+base_url = "https://me:sk-0123@house"
+headers = { x-key = "sk-0123" }
+[providers.aws]
+kind = "bedrock"
+endpoint_url = "https://me:sk-0123@house"
+"""
+    routes = ", ".join(f'{{ provider = "{name}", model = "m" }}' for name in ("house", "native", "aws"))
+
+    upstreams = parse(f"{text}{HEAD}routes = [{routes}]\n", source="t").upstreams
+
+    assert list(upstreams) == ["house", "native", "aws"]
+    assert "sk-0123" not in f"{upstreams!r}{[str(upstream) for upstream in upstreams.values()]}"
+
+
+@pytest.mark.parametrize("url", ["https://me:sk-0123@[house/v1", "https://me:sk-0123@", "http:///v1"])
+def test_an_address_without_a_host_is_refused(url: str) -> None:
+    """At start; what stands in it is not repeated."""
+    text = HEAD + ROUTE + f'[providers.p]\nkind = "anthropic"\nbase_url = "{url}"\n'
+
+    with pytest.raises(BrokenCatalog) as caught:
+        parse(text, source="f")
+
+    assert str(caught.value) == "f, line 7: providers.p.base_url: Value error, it has no host that can be read"

@@ -10,6 +10,7 @@ from typing import Any, Self, TypeVar
 from functions.api.app import create_app
 from functions.api.server import Server, build_server
 from megallm.keys import Caller
+from megallm.limits.ledger import Used
 from megallm.messages.calls import Adaptation, Call
 from megallm.messages.events import Usage
 from megallm.messages.requests import MessagesRequest
@@ -74,7 +75,7 @@ class _Slot:
     def __init__(self, limiter: CountingLimiter) -> None:
         self._limiter = limiter
 
-    async def settle(self, usage: Usage | None) -> None:
+    async def settle(self, usage: Usage | None, used: Used | None = None) -> None:
         with self._limiter.changed:
             self._limiter.inside -= 1
             self._limiter.settled.append(usage)

@@ -90,6 +90,10 @@ def _conversations() -> Iterator[Row]:
     yield Row(section, "max_tokens above the model's", {**LEAST, "max_tokens": 1_000_000})
     stops = [f"stop{number}" for number in range(20)]
     yield Row(section, "20 stop sequences", {**LEAST, "stop_sequences": stops})
+    # What some clients send and the SDK's types do not have.
+    for words, control in (("", {}), (".ttl = 1h", {"ttl": "1h"}), (".scope = global", {"scope": "global"})):
+        block = {"type": "text", "text": "Be brief", "cache_control": {"type": "ephemeral", **control}}
+        yield Row(section, f"cache_control{words} of the system prompt", {**LEAST, "system": [block]})
     yield from _members_of_turns()
     for name, value in (("temperature", 0.5), ("top_p", 0.5), ("top_k", 5)):
         yield Row(section, f"{name} (of the older API version)", {**LEAST, name: value})

@@ -11,8 +11,8 @@ Marked = tuple[Json, Mapping[str, str]]  # a request, and the places of the word
 
 # Members whose text a model is to read.
 _WORDS = frozenset({"text", "description", "title", "context"})
-# Objects whose members are not the API's, and such as change no answer.
-_NOT_OURS = frozenset({"input", "input_schema", "schema", "metadata", "cache_control", "caller"})
+# Objects whose members are not the API's, but a tool's or a schema's.
+_NOT_OURS = frozenset({"input", "input_schema", "schema"})
 
 
 class _Words:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
 from megallm.errors import InvalidRequest
 from megallm.messages.calls import Call
@@ -62,3 +62,18 @@ def test_a_plain_request_is_adapted_nowhere(bench: Bench, kind: str) -> None:
     payload = {"model": kind, "max_tokens": 10, "messages": [{"role": "user", "content": "Hello"}]}
 
     assert bench.prepare(kind, to_json(payload)).adaptations == ()
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "embedded"])
+def test_what_asks_for_nothing_is_neither_told_nor_refused(bench: Bench, kind: str) -> None:
+    """Also of a field that is refused when it asks for something: some clients always send it."""
+    nothing: Json = {"mcp_servers": [], "container": None, "context_management": {}, "cache_control": None}
+    body = to_json({"model": kind, "max_tokens": 10, "messages": [{"role": "user", "content": "Hello"}], **nothing})
+
+    if kind == "embedded":
+        assert to_wire(Call(parse(body, MessagesRequest), kind, body=body)).adaptations == ()
+        return
+    sent, adaptations = bench.send(kind, body)
+
+    assert adaptations == ()
+    assert kind == "anthropic" or "mcp_servers" not in from_json(sent)

@@ -66,8 +66,12 @@ class ScriptedHttp(Http):
 class _Answer(OpenAnswer):
     def __init__(self, content_type: str, body: bytes) -> None:
         self.status = 200
-        self.headers = {"content-type": content_type}
+        self._content_type = content_type
         self._body = body
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        return {"content-type": self._content_type}
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
         yield self._body

@@ -41,6 +41,43 @@ def test_the_body_and_the_headers_go_out_as_they_are() -> None:
     ]
 
 
+def test_the_callers_headers_stand_over_ours() -> None:
+    """In whatever case they are written: a signed request names its own host."""
+
+    async def use(http: Http, server: RawServer) -> str:
+        await http.post(server.url, headers={"Host": "signed.example.com", "User-Agent": "x"}, body=b"{}")
+        return server.heads[0]
+
+    lines = with_server(forever, use).lower().splitlines()
+
+    assert [line for line in lines if line.startswith(("host", "user-agent"))] == [
+        "host: signed.example.com",
+        "user-agent: x",
+    ]
+
+
+def test_a_url_may_hold_a_name_and_a_password() -> None:
+    """They go into a header, and nowhere else."""
+
+    async def use(http: Http, server: RawServer) -> str:
+        await post(http, server.url.replace("127.0.0.1", "me:secret@127.0.0.1"))
+        return server.heads[0]
+
+    head = with_server(forever, use)
+
+    assert "authorization: Basic bWU6c2VjcmV0" in head
+    assert "secret" not in head
+
+
+def test_interim_responses_are_passed_over() -> None:
+    """Whatever a proxy says before the answer."""
+    interim = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n"
+
+    result = with_server(answering(interim + answer(b"{}")), lambda http, server: post(http, server.url))
+
+    assert result == HttpAnswer(200, {"content-length": "2"}, b"{}")
+
+
 @pytest.mark.parametrize("size", [128 * 1024, 128 * 1024 + 1, 5_000_003])
 def test_a_large_body_arrives_whole(size: int) -> None:
     """Conversations with images have megabytes; nothing warns of them either, for warnings are errors here."""
@@ -122,15 +159,15 @@ def test_proxies_of_the_environment_are_used_only_if_that_is_switched_on(monkeyp
     assert (asyncio.run(run(False)), asyncio.run(run(True))) == ((0, 1), (1, 0))
 
 
-def test_a_get_has_no_body() -> None:
-    """For lists of models and health."""
+def test_where_the_environment_has_no_proxy_none_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is switched on for a whole deployment, and some upstreams are near."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
 
-    async def use(http: Http, server: RawServer) -> str:
-        async with http.open(f"{server.url}v1/models", headers={}, body=b"", method="GET") as opened:
-            await opened.read()
-        return server.heads[0]
+    async def run() -> int:
+        async with serving(forever) as server:
+            http = Http(use_proxies=True)
+            await post(http, server.url)
+            await http.aclose()
+            return len(server.connections)
 
-    head = with_server(forever, use)
-
-    assert head.startswith("GET /v1/models HTTP/1.1\r\n")
-    assert "content-length" not in head.lower()
+    assert asyncio.run(run()) == 1

@@ -31,6 +31,25 @@ def test_an_upstream_that_answers_before_it_has_read_a_large_body_is_heard(endin
     assert with_server(script, use) == (refused if ending == "refuses" else (UpstreamFailed, BROKEN, True))
 
 
+def test_an_upstream_that_breaks_off_an_early_answer_has_failed() -> None:
+    """The rest of the large body has nowhere to go by then."""
+
+    async def script(connection: Connection) -> None:
+        await connection.head()
+        await connection.send(b"HTTP/1.1 413 Content Too Large\r\ncontent-length: 100\r\n\r\n{")
+        await asyncio.sleep(0.05)
+        connection.reset()
+
+    async def use(http: Http, server: RawServer) -> int:
+        async with http.open(server.url, headers=HEADERS, body=bytes(20_000_000)) as opened:
+            await asyncio.sleep(0.1)
+            with pytest.raises(UpstreamFailed):
+                await opened.read()
+            return opened.status
+
+    assert with_server(script, use) == 413
+
+
 async def _reset(connection: Connection) -> None:
     await connection.request()
     connection.reset()

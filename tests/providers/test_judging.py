@@ -1,13 +1,14 @@
 """Replies judged by their schema: given, repaired once, or refused (C24)."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from dataclasses import replace
 
 import pytest
 
 from megallm.errors import UpstreamFailed
-from megallm.messages.events import Event, MessageStart, Reply, Usage
+from megallm.messages.events import Event, JsonObject, MessageDelta, MessageStart, Reply, Usage
 from megallm.messages.fold import fold
 from megallm.messages.requests import JsonSchemaFormat
 from megallm.providers.judging import UNFIT, Fault, Format, bare, held_back, instruction, judged
@@ -96,6 +97,18 @@ def test_a_reply_that_does_not_fit_is_asked_for_once_more() -> None:
     assert asked == [Fault(BAD, COMPLAINT)]
 
 
+def test_a_repaired_reply_keeps_the_thinking_of_the_first() -> None:
+    """A stream has shown it. What was thought about the complaint answers a turn that the client never sees."""
+    first, second = ({"type": "thinking", "thinking": text, "signature": "s"} for text in ("hm", "oh"))
+    thought = Reply((first, *said(BAD).content), "end_turn", Usage(1, 1))
+
+    repaired, _ = judge(thought, Reply((second, *said(GOOD).content), "end_turn", Usage(2, 2)))
+    cut, _ = judge(thought, Reply((second, *said("{").content), "max_tokens", Usage(2, 2)))
+
+    assert repaired.content == (first, *said(GOOD).content)
+    assert cut.content == (first, *said("{").content)
+
+
 def test_a_second_reply_that_does_not_fit_is_an_error() -> None:
     """A third is not asked for."""
     with pytest.raises(UpstreamFailed) as caught:
@@ -113,7 +126,54 @@ def test_what_was_not_meant_to_fit_is_not_judged(reason: str) -> None:
     assert judge(said(BAD), cut)[0] == cut
 
 
-def test_all_but_the_beginning_is_held_back() -> None:
+def test_thinking_is_not_held_back() -> None:
+    """What stands before the answer is no part of what is judged, and comes as it comes; redacted thinking too."""
+    thinking = {"type": "thinking", "thinking": "hm", "signature": "s"}
+    redacted = {"type": "redacted_thinking", "data": "x"}
+    sent = Reply((thinking, redacted, *said(BAD).content), "end_turn", Usage(1, 1))
+    fit = Reply((thinking, redacted, *said(GOOD).content), "end_turn", Usage(1, 1))
+    at: list[int] = []  # how many events were seen when it was judged
+    seen: list[Event] = []
+
+    async def events() -> AsyncGenerator[Event, None]:
+        for event in events_of(sent):
+            yield event
+
+    async def repaired(reply: Reply) -> Reply:
+        assert reply == sent
+        at.append(len(seen))
+        return fit
+
+    async def main() -> None:
+        async with aclosing(held_back(events(), repaired)) as judged_events:
+            async for event in judged_events:
+                seen.append(event)  # noqa: PERF401  one by one, so that the judge sees how many there are
+
+    asyncio.run(main())
+    assert seen == events_of(fit)
+    assert at == [1 + 4 + 2]
+
+
+def test_what_the_upstream_says_of_the_message_stays_at_its_end() -> None:
+    """Where the reply is the one that came; and of the one that came in its place, what that one says."""
+    came: JsonObject = {"context_management": {"edits": []}}
+    second: JsonObject = {"id": "msg_2", "context_management": {"edits": [1]}}
+
+    async def events() -> AsyncGenerator[Event, None]:
+        for event in events_of(said(GOOD)):
+            yield replace(event, native=came) if isinstance(event, MessageDelta) else event
+
+    async def ends(judge: Callable[[Reply], Reply]) -> list[object]:
+        async def judged_so(reply: Reply) -> Reply:
+            return judge(reply)
+
+        return [event.native async for event in held_back(events(), judged_so) if isinstance(event, MessageDelta)]
+
+    assert asyncio.run(ends(lambda reply: reply)) == [came]
+    assert asyncio.run(ends(lambda reply: replace(reply, native=second))) == [{"context_management": {"edits": [1]}}]
+
+
+def test_all_else_is_held_back() -> None:
     """Until it was judged; the events are those of the reply that the judge gives."""
     steps: list[str] = []
 

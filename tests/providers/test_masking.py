@@ -1,7 +1,10 @@
 """Which of an operator's settings are secrets, and texts without them."""
 
+from base64 import b64encode
+
 from megallm.providers.anthropic.client import AnthropicSettings
-from megallm.providers.masking import masked, masked_in, secrets_of
+from megallm.providers.bedrock.provider import BedrockSettings
+from megallm.providers.masking import masked, masked_in, secrets_of, userinfo
 from megallm.providers.openai.client import OpenAISettings
 
 
@@ -39,6 +42,20 @@ def test_json_keeps_its_shape() -> None:
 
 def test_a_client_s_settings_do_not_print_them() -> None:
     """Somebody may log the object."""
-    secret = {"x-key": "sk-0123"}
+    secret, url, path = {"x-key": "sk-0123"}, "https://me:sk-0123@house", "/sk-0123/chat"
+    settings = [
+        AnthropicSettings(url, headers=secret),
+        OpenAISettings(url, path, query=secret, headers=secret, body=secret, tokenize_path=path),
+        BedrockSettings(endpoint_url=url),
+    ]
 
-    assert "sk-0123" not in repr([AnthropicSettings(headers=secret), OpenAISettings("u", headers=secret, query=secret)])
+    assert "sk-0123" not in repr(settings)
+
+
+def test_the_credentials_in_an_address_are_secrets() -> None:
+    """As they stand there, as they are meant, and as a header has them."""
+    secrets = secrets_of(userinfo("https://house:p%40ssword@example.invalid/v1"))
+
+    shown = ["house:p%40ssword", "house:p@ssword", "p@ssword", b64encode(b"house:p@ssword").decode()]
+    assert [masked(text, secrets) for text in shown] == ["***", "***", "***", "***"]
+    assert userinfo("https://example.invalid/v1@2") == {}

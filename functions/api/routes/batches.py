@@ -1,6 +1,7 @@
 """The Message Batches: create, list, retrieve, cancel, delete, results."""
 
 import math
+import time
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,6 +13,7 @@ from functions.api.intake import Intake, sender
 from functions.api.replies import json_response
 from functions.api.routes.messages import Endpoint
 from functions.api.uploads import Upload
+from megallm.batches.expectation import expected_end_of
 from megallm.batches.model import Batch
 from megallm.batches.submission import ELSEWHERE
 from megallm.batches.wire import deleted_to_wire, page_to_wire, rfc_3339, to_wire
@@ -23,8 +25,8 @@ from megallm.operations.show_batches import list_batches, show_batch
 from megallm.settings import MEBIBYTE, Settings
 
 PATH = "/v1/messages/batches"
-# When a new batch will be done at the earliest, by the allowance that the key's batches have.
-EARLIEST_END = "megallm-batch-earliest-end"
+# When a batch will be done: by the allowance that the key's batches have, and by its pace once it has one.
+EXPECTED_END = "megallm-batch-expected-end"
 
 # Anthropic's limits, of a message's body and of a batch's.
 _MESSAGE_BYTES = 32 * MEBIBYTE
@@ -36,7 +38,7 @@ def batches_endpoint(intake: Intake) -> Endpoint:
 
     async def post_batch(request: Request) -> Response:
         # Loaded with the first batch: it brings half of the engine, and a cold start has no use for that.
-        from megallm.operations.submit_batch import earliest_end, submit_batch
+        from megallm.operations.submit_batch import submit_batch
 
         caller = await intake.caller(request)
         sent_by = sender(request)
@@ -46,8 +48,7 @@ def batches_endpoint(intake: Intake) -> Endpoint:
         except GatewayError:
             await upload.drain()
             raise
-        told = {EARLIEST_END: rfc_3339(math.ceil(earliest_end(intake.gateway, caller, batch)))}
-        return json_response(_shown(request, batch), told)
+        return json_response(_shown(request, batch), _expected(batch))
 
     async def get_batches(request: Request) -> Response:
         caller = await intake.caller(request)
@@ -65,7 +66,7 @@ def batches_endpoint(intake: Intake) -> Endpoint:
     async def batches(request: Request) -> Response:
         return await (post_batch if request.method == "POST" else get_batches)(request)
 
-    return batches
+    return Endpoint(batches)
 
 
 def batch_endpoint(intake: Intake) -> Endpoint:
@@ -74,7 +75,8 @@ def batch_endpoint(intake: Intake) -> Endpoint:
     async def get_batch(request: Request) -> Response:
         caller = await intake.caller(request)
         sender(request)
-        return json_response(_shown(request, await show_batch(intake.gateway, caller, _id(request))))
+        batch = await show_batch(intake.gateway, caller, _id(request))
+        return json_response(_shown(request, batch), _expected(batch))
 
     async def delete(request: Request) -> Response:
         caller = await intake.caller(request)
@@ -85,7 +87,7 @@ def batch_endpoint(intake: Intake) -> Endpoint:
     async def batch(request: Request) -> Response:
         return await (delete if request.method == "DELETE" else get_batch)(request)
 
-    return batch
+    return Endpoint(batch)
 
 
 def cancel_batch_endpoint(intake: Intake) -> Endpoint:
@@ -96,7 +98,7 @@ def cancel_batch_endpoint(intake: Intake) -> Endpoint:
         sender(request)
         return json_response(_shown(request, await cancel_batch(intake.gateway, caller, _id(request))))
 
-    return post_cancel
+    return Endpoint(post_cancel)
 
 
 def batch_results_endpoint(intake: Intake) -> Endpoint:
@@ -107,7 +109,7 @@ def batch_results_endpoint(intake: Intake) -> Endpoint:
         sender(request)
         return Download(await batch_results(intake.gateway, caller, _id(request)))
 
-    return get_results
+    return Endpoint(get_results)
 
 
 def body_limit(settings: Settings) -> int:
@@ -125,6 +127,11 @@ def _id(request: Request) -> str:
 
 def _shown(request: Request, batch: Batch) -> dict[str, object]:
     return to_wire(batch, _results_url(request, batch.id))
+
+
+def _expected(batch: Batch) -> dict[str, str]:
+    end = expected_end_of(batch, time.time())
+    return {} if end is None else {EXPECTED_END: rfc_3339(math.ceil(end))}
 
 
 def _results_url(request: Request, batch_id: str) -> str:

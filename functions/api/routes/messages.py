@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from functions.api.disconnect import watching
 from functions.api.edge import trace_of
@@ -14,7 +15,19 @@ from megallm.operations.count_tokens import count_tokens
 from megallm.operations.create_message import create_message
 from megallm.operations.stream_message import stream_message
 
-Endpoint = Callable[[Request], Awaitable[Response]]
+
+class Endpoint:
+    """A function of a request as an ASGI app, which Starlette calls as it is.
+
+    Around a plain function it would put layers that look for exceptions; those are the edge's alone.
+    """
+
+    def __init__(self, answer: Callable[[Request], Awaitable[Response]]) -> None:
+        self._answer = answer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        response = await self._answer(Request(scope, receive, send))
+        await response(scope, receive, send)
 
 
 def messages_endpoint(intake: Intake) -> Endpoint:
@@ -34,7 +47,7 @@ def messages_endpoint(intake: Intake) -> Endpoint:
                 answer = await create_message(intake.gateway, caller, message, sent_by, trace, body)
         return EventStream(stream) if message.stream else json_response(answer.message, answer.headers)
 
-    return post_messages
+    return Endpoint(post_messages)
 
 
 def count_tokens_endpoint(intake: Intake) -> Endpoint:
@@ -49,4 +62,4 @@ def count_tokens_endpoint(intake: Intake) -> Endpoint:
             tokens = await count_tokens(intake.gateway, question, sent_by, body, trace_of(request.scope))
         return json_response({"input_tokens": tokens})
 
-    return post_count_tokens
+    return Endpoint(post_count_tokens)

@@ -26,7 +26,7 @@ def list_models_endpoint(intake: Intake) -> Endpoint:
             )
         )
 
-    return get_models
+    return Endpoint(get_models)
 
 
 def retrieve_model_endpoint(intake: Intake) -> Endpoint:
@@ -37,4 +37,4 @@ def retrieve_model_endpoint(intake: Intake) -> Endpoint:
         sender(request)
         return json_response(to_wire(intake.gateway.catalog.find(request.path_params["model_id"])))
 
-    return get_model
+    return Endpoint(get_model)

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from megallm.catalog.compatibility import TakesTable
 from megallm.catalog.lines import line_of
 from megallm.catalog.models import UNKNOWN_RELEASE, Capability, Catalog, Lifecycle, Model, Prices, Route
-from megallm.catalog.upstreams import IMPLIED, KINDS, Kind, Seconds, TableName, Upstream, Upstreams
+from megallm.catalog.upstreams import IMPLIED, KINDS, Kind, TableName, Upstream, Upstreams
 from megallm.messages.compatibility import Feature, Takes
 
 SHIPPED = {"local": "local.toml", "aws": "aws.toml"}
@@ -20,6 +20,7 @@ SHIPPED = {"local": "local.toml", "aws": "aws.toml"}
 Name = Annotated[str, Field(min_length=1, max_length=256)]
 Tokens = Annotated[int, Field(gt=0)]
 Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+SecondsOrNone = Annotated[float, Field(ge=0, strict=True, allow_inf_nan=False)]  # 0 lifts what the provider says
 
 # Tells the first of a route's features that a provider of this kind cannot read, and why: only providers know theirs.
 FeatureCheck = Callable[[Kind, Mapping[str, Feature]], tuple[str, str] | None]
@@ -53,8 +54,8 @@ class _Route(_Table):
     model: Name
     table: TableName | None = None
     takes: TakesTable | None = None
-    first_byte_seconds: Seconds | None = None
-    whole_reply_seconds: Seconds | None = None
+    first_byte_seconds: SecondsOrNone | None = None
+    whole_reply_seconds: SecondsOrNone | None = None
 
 
 class _Defaults(_Table):
@@ -160,8 +161,8 @@ class _Reader:
             route.provider,
             route.model,
             takes,
-            route.first_byte_seconds or upstream.first_byte_seconds,
-            route.whole_reply_seconds or upstream.whole_reply_seconds,
+            _limit(route.first_byte_seconds, upstream.first_byte_seconds),
+            _limit(route.whole_reply_seconds, upstream.whole_reply_seconds),
         )
 
     def _check_features(self, route: _Route, upstream: Upstream, takes: Takes, where: Sequence[str | int]) -> None:
@@ -181,6 +182,11 @@ class _Reader:
         line = line_of(self._text, path)
         place = self._source if line is None else f"{self._source}, line {line}"
         raise BrokenCatalog(f"{place}: {'.'.join(map(str, path))}: {reason}")
+
+
+def _limit(own: float | None, of_the_provider: float | None) -> float | None:
+    """The route's own word stands over its provider's; 0 is no limit."""
+    return (of_the_provider if own is None else own) or None
 
 
 def _path_in_file(location: Sequence[str | int]) -> tuple[str | int, ...]:

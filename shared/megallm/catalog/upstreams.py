@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
 
@@ -25,6 +26,12 @@ def _reference(text: str) -> str:
 def _url(text: str) -> str:
     if not text.startswith(("https://", "http://")):
         raise ValueError("it must begin with https:// or http://")
+    try:
+        host = urlsplit(text).hostname
+    except ValueError:
+        host = None  # the exception's text would repeat what stands before the host
+    if not host:
+        raise ValueError("it has no host that can be read")
     return text.rstrip("/")
 
 
@@ -35,9 +42,14 @@ def _table(name: str) -> str:
 
 
 SecretReference = Annotated[str, AfterValidator(_reference)]
+# An operator may have written a key into any of these, so that nothing prints them.
+_HIDDEN = Field(repr=False)
 Url = Annotated[str, AfterValidator(_url)]
+HiddenUrl = Annotated[Url, _HIDDEN]
+HiddenPath = Annotated[str, _HIDDEN]
+Headers = Annotated[Mapping[str, str], _HIDDEN]
+Body = Annotated[Mapping[str, object], _HIDDEN]
 TableName = Annotated[str, AfterValidator(_table)]
-Headers = Annotated[Mapping[str, str], Field(repr=False)]  # an operator may have written a key into one
 Seconds = Annotated[float, Field(gt=0, strict=True, allow_inf_nan=False)]
 
 
@@ -72,14 +84,14 @@ class OpenAIUpstream(_Upstream):
     """A chat-completions server. ``base_url``, ``path`` and ``query`` may hold ``{model}``."""
 
     kind: Literal["openai"] = "openai"
-    base_url: Url = "https://api.openai.com/v1"
+    base_url: HiddenUrl = "https://api.openai.com/v1"
     api_key: SecretReference | None = None
     auth_header: str = "authorization"
-    path: str = "/chat/completions"
-    tokenize_path: str | None = None
+    path: HiddenPath = "/chat/completions"
+    tokenize_path: Annotated[str | None, _HIDDEN] = None
     query: Headers = {}
     headers: Headers = {}
-    body: Mapping[str, object] = {}
+    body: Body = {}
 
     def default_table(self) -> str:
         """OpenAI's own."""
@@ -90,7 +102,7 @@ class AnthropicUpstream(_Upstream):
     """A server that speaks the Messages API: Anthropic's, or another that does."""
 
     kind: Literal["anthropic"] = "anthropic"
-    base_url: Url = "https://api.anthropic.com"
+    base_url: HiddenUrl = "https://api.anthropic.com"
     api_key: SecretReference | None = None
     auth_header: str = "x-api-key"
     headers: Headers = {}
@@ -106,7 +118,7 @@ class BedrockUpstream(_Upstream):
     kind: Literal["bedrock"] = "bedrock"
     region: str | None = None
     profile: str | None = None
-    endpoint_url: Url | None = None
+    endpoint_url: Annotated[Url | None, _HIDDEN] = None
 
     def default_table(self) -> str:
         """That of InvokeModel with Claude; routes to other models name ``converse``."""

@@ -1,9 +1,9 @@
 """One call to an upstream: the request, what the chosen route says about it, and what was adapted for it."""
 
-from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
 from megallm.messages.compatibility import EVERYTHING, Takes
+from megallm.messages.frozen import frozen
 from megallm.messages.requests import TokenCountRequest
 
 RequestT = TypeVar("RequestT", bound=TokenCountRequest, covariant=True)
@@ -11,7 +11,7 @@ RequestT = TypeVar("RequestT", bound=TokenCountRequest, covariant=True)
 ApiVersion = Literal["2023-06-01", "2026-10-21"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Adaptation:
     """A request field that changed meaning or vanished on the chosen upstream, and how.
 
@@ -23,7 +23,7 @@ class Adaptation:
     change: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Call(Generic[RequestT]):
     """What a provider needs to answer one request.
 

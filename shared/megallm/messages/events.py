@@ -6,8 +6,9 @@ A native upstream's own objects ride along as ``native``, so that fields which w
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal
+
+from megallm.messages.frozen import frozen
 
 StopReason = Literal[
     "end_turn",
@@ -22,7 +23,7 @@ StopReason = Literal[
 JsonObject = Mapping[str, object]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Usage:
     """Tokens of one call. ``input_tokens`` excludes what was read from or written to a cache.
 
@@ -55,7 +56,7 @@ def plus(first: Usage | None, second: Usage | None) -> Usage | None:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MessageStart:
     """The reply begins. ``usage`` has the input tokens, estimated if need be; ``native`` is the upstream's message."""
 
@@ -63,7 +64,7 @@ class MessageStart:
     native: JsonObject | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BlockStart:
     """A content block begins, as ``content_block`` shows it: empty text, or a tool's id and name."""
 
@@ -71,7 +72,7 @@ class BlockStart:
     block: JsonObject
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TextDelta:
     """More text for the open block."""
 
@@ -79,7 +80,7 @@ class TextDelta:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class InputJsonDelta:
     """A further piece of the JSON text of a tool call's input."""
 
@@ -87,7 +88,7 @@ class InputJsonDelta:
     partial_json: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ThinkingDelta:
     """More thinking for the open block."""
 
@@ -95,7 +96,7 @@ class ThinkingDelta:
     thinking: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SignatureDelta:
     """The signature of the open thinking block."""
 
@@ -103,14 +104,14 @@ class SignatureDelta:
     signature: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BlockStop:
     """The open block ends."""
 
     index: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MessageDelta:
     """Why the reply ended, and its final usage; ``native`` is the upstream's event."""
 
@@ -121,7 +122,7 @@ class MessageDelta:
     native: JsonObject | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MessageStop:
     """The reply is whole."""
 
@@ -139,7 +140,7 @@ Event = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Relayed:
     """A frame of a native upstream between message_start and message_delta, as it goes over the wire, unread."""
 
@@ -149,7 +150,7 @@ class Relayed:
 StreamEvent = Event | Relayed
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reply:
     """A whole reply. ``content`` holds content blocks as they go over the wire; ``native`` the upstream's message."""
 

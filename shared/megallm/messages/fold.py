@@ -62,7 +62,7 @@ def _block(start: JsonObject, joined: str, signature: str) -> JsonObject:
             return {**start, "text": joined}
         case "thinking":
             return {**start, "thinking": joined, "signature": signature}
-        case "tool_use":
+        case "tool_use" | "server_tool_use":
             return {**start, "input": _input(joined)}
         case _:
             return start

@@ -6,7 +6,10 @@ from megallm.messages.blocks import OpaqueBlock, Shape
 from megallm.messages.calls import Adaptation
 from megallm.messages.requests import Message, TokenCountRequest
 
-_HARMLESS = frozenset({"cache_control"})  # changes no answer
+# Changes no answer, but what it costs: told once for the whole request, since it may stand in a hundred blocks.
+CACHING = "cache_control"
+_HOLDING = ("source", "content")
+NOT_CACHED = Adaptation(CACHING, "dropped")
 
 
 def unread_members(messages: Sequence[Message], told: Sequence[Adaptation]) -> list[Adaptation]:
@@ -41,6 +44,20 @@ def unread_options(request: TokenCountRequest) -> list[Adaptation]:
     return [Adaptation(path, "dropped") for name, part in parts if part is not None for path in _extras(part, name)]
 
 
+def lost_caching(request: TokenCountRequest) -> tuple[Adaptation, ...]:
+    """That nothing is cached as the request asks, wherever it does so; nothing, where it does not (C21)."""
+    parts: list[Shape] = [request, *request.messages, *(request.tools or ())]
+    if isinstance(request.system, list):
+        parts += request.system
+    return (NOT_CACHED,) if any(map(_asks_for_caching, parts)) else ()
+
+
+def _asks_for_caching(shape: Shape) -> bool:
+    return (shape.model_extra or {}).get(CACHING) is not None or any(
+        _asks_for_caching(part) for _, part in _parts(shape)
+    )
+
+
 def asks_for_nothing(value: object) -> bool:
     """Whether nothing is lost with this value of an extra field. 0 is a value like any other."""
     match value:
@@ -60,12 +77,20 @@ def _extras(shape: Shape, path: str) -> Iterator[str]:
     if isinstance(shape, OpaqueBlock):
         return
     for name, value in (shape.model_extra or {}).items():
-        if name not in _HARMLESS and not asks_for_nothing(value):
+        if name != CACHING and not asks_for_nothing(value):
             yield f"{path}.{name}"
-    for name in ("source", "content"):
+    for name, part in _parts(shape):
+        yield from _extras(part, f"{path}.{name}")
+
+
+def _parts(shape: Shape) -> Iterator[tuple[str, Shape]]:
+    """What stands in it of the conversation's blocks and their sources, with the way there.
+
+    A member of such a name that its schema does not have is no part, but an extra.
+    """
+    for name in _HOLDING:
         part = getattr(shape, name, None)
         if isinstance(part, Shape):
-            yield from _extras(part, f"{path}.{name}")
+            yield name, part
         elif isinstance(part, list):
-            for at, item in enumerate(part):
-                yield from _extras(item, f"{path}.{name}.{at}")
+            yield from ((f"{name}.{at}", item) for at, item in enumerate(part) if isinstance(item, Shape))

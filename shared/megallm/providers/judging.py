@@ -6,15 +6,18 @@ Knows replies and schemas, but no upstream's wire: who asks once more is told th
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from itertools import takewhile
 
 from pydantic_core import to_json
 
 from megallm.errors import UnfitReply
-from megallm.messages.events import Event, MessageStart, Reply
+from megallm.messages.events import BlockStart, Event, JsonObject, MessageDelta, MessageStart, Reply
 from megallm.messages.fold import fold
 from megallm.messages.requests import JsonSchemaFormat
 from megallm.providers.schemas import Schema
-from megallm.providers.whole_replies import events_of
+from megallm.providers.whole_replies import rest_of
+
+_THINKING = ("thinking", "redacted_thinking")
 
 UNFIT = "The model's reply does not follow the schema of output_config.format"
 
@@ -57,7 +60,7 @@ def bare(text: str) -> str:
 
 
 async def judged(reply: Reply, format_: Format, ask_again: Callable[[Fault], Awaitable[Reply]]) -> Reply:
-    """The reply if it follows its schema, else what comes when asked once more.
+    """The reply if it follows its schema, else what comes when asked once more, behind the thinking of the first.
 
     Raises UpstreamFailed where that does not follow it either. What was cut off, refused or is a tool call was
     not meant to.
@@ -69,7 +72,11 @@ async def judged(reply: Reply, format_: Format, ask_again: Callable[[Fault], Awa
     found = format_.schema.fault(wanted)
     if found is None:
         return _with_text(reply, wanted)
+    thinking = _thinking_of(reply)
     reply = await ask_again(Fault(text, _complaint(found)))
+    if thinking:
+        # A stream has shown it; and what was thought about the complaint answers a turn that the client does not know.
+        reply = replace(reply, content=(*thinking, *reply.content[len(_thinking_of(reply)) :]))
     if reply.stop_reason != "end_turn":
         return reply
     wanted = bare("".join(_texts(reply)))
@@ -81,19 +88,47 @@ async def judged(reply: Reply, format_: Format, ask_again: Callable[[Fault], Awa
 async def held_back(
     events: AsyncGenerator[Event, None], judge: Callable[[Reply], Awaitable[Reply]]
 ) -> AsyncGenerator[Event, None]:
-    """The beginning as it comes, all else when the whole reply was judged: as events of what the judge gives."""
+    """The beginning and the thinking before the answer as they come, all else when the whole reply was judged.
+
+    That comes as events of what the judge gives, which has the same thinking in front.
+    """
     held: list[Event] = []
+    shown = 0  # blocks
+    passes = True
     async with aclosing(events):
         async for event in events:
             held.append(event)
-            if isinstance(event, MessageStart):
+            match event:
+                case BlockStart():
+                    passes = passes and _is_thinking(event.block)
+                    shown += passes
+                case MessageDelta():
+                    passes = False
+                case _:
+                    pass
+            if passes:
                 yield event
-    for event in events_of(await judge(fold(held)))[1:]:
+    whole = fold(held)
+    start = next(event for event in held if isinstance(event, MessageStart))
+    end = next(event for event in held if isinstance(event, MessageDelta))
+    reply = await judge(whole)
+    for event in rest_of(reply, start, shown):
+        if isinstance(event, MessageDelta) and reply.native is None:  # it still is the reply that came
+            event = replace(event, native=end.native)
         yield event
 
 
 def _complaint(fault: str) -> str:
     return f"This does not follow the JSON Schema: {fault}\nAnswer again: the right JSON and nothing else."
+
+
+def _thinking_of(reply: Reply) -> tuple[JsonObject, ...]:
+    """The blocks before its answer."""
+    return tuple(takewhile(_is_thinking, reply.content))
+
+
+def _is_thinking(block: JsonObject) -> bool:
+    return block.get("type") in _THINKING
 
 
 def _texts(reply: Reply) -> list[str]:

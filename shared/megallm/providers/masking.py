@@ -1,12 +1,13 @@
-"""What an operator has written into a provider's headers and query: no error may show it, should a server repeat it.
+"""What an operator has written into a provider's headers, query and address: no error may show what a server repeats.
 
 A key that has a setting of its own is known to its client; these are keys that have none.
 """
 
 import re
+from base64 import b64encode
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote, urlsplit
 
 HIDDEN = "***"
 
@@ -26,6 +27,16 @@ def secrets_of(*settings: Mapping[str, str]) -> frozenset[str]:
     values = [value for each in settings for name, value in each.items() if name.lower() not in _PUBLIC]
     parts = [part for value in values for part in (value, quote(value, safe=""), *_parts(value))]
     return frozenset(part for part in parts if len(part) >= _LEAST_LETTERS)
+
+
+def userinfo(url: str) -> Mapping[str, str]:
+    """What stands before the host of a URL such as ``https://name:password@host``, in each way that may come back."""
+    given, at, _ = urlsplit(url).netloc.rpartition("@")
+    if not at:
+        return {}
+    meant = unquote(given)
+    header = b64encode(meant.encode()).decode()  # it is sent as
+    return {"given": given, "meant": meant, "password": meant.partition(":")[2], "basic": header}
 
 
 def _parts(value: str) -> list[str]:

@@ -119,6 +119,7 @@ def test_a_reply_that_has_begun_is_never_begun_anew(
 ) -> None:
     """The client has seen the beginning of one reply; it must not get the rest of another."""
     upstream.play(lambda received: by_name("closes in the middle", BREAKS).script(dialect, received))
+    other.play(lambda received: good(dialect, received))
 
     outcome = ask(stubborn, model_for(dialect), "stream", gate=upstream.gate)
 

@@ -247,6 +247,61 @@ def test_nothing_within_a_dropped_field_is_looked_at() -> None:
     assert (from_json(got.body), changes(got)) == (from_json(request()), [("output_config", "dropped")])
 
 
+EFFORT = {"role": "system", "content": [], "output_config": {"effort": "high"}}
+
+
+@pytest.mark.parametrize("features", [{}, {"system_turns": False}])
+def test_members_of_turns_go_by_the_table(features: Mapping[str, Any]) -> None:
+    """A turn of the system that says nothing else goes with them; others keep what they say."""
+    user = {"role": "user", "content": "Hi"}
+    late = {"role": "user", "content": "Go on", "clear_at": "never", "mood": "good"}
+    takes = table(fields={"messages.output_config": "drop", "messages.clear_at": "drop"}, features=features)
+
+    got = body_of(request(messages=[user, EFFORT, late]), takes=takes)
+
+    assert from_json(got.body)["messages"] == [user, {"role": "user", "content": "Go on", "mood": "good"}]
+    assert changes(got) == [("messages.1.output_config", "dropped"), ("messages.2.clear_at", "dropped")]
+
+
+def test_a_system_turn_with_words_stays_without_its_effort() -> None:
+    """And one with a member that passes."""
+    turns = [{"role": "user", "content": "Hi"}, {**EFFORT, "content": "Be brief"}, {**EFFORT, "mood": "good"}]
+
+    got = body_of(request(messages=turns), takes=table(fields={"messages.output_config": "drop"}))
+
+    assert from_json(got.body)["messages"][1:] == [
+        {"role": "system", "content": "Be brief"},
+        {"role": "system", "content": [], "mood": "good"},
+    ]
+
+
+def test_a_prefill_before_a_turn_that_goes_is_still_a_prefill() -> None:
+    """It is what the upstream sees last."""
+    turns = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "The "}, EFFORT]
+    takes = table(fields={"messages.output_config": "drop"}, features={"prefill_space": False})
+
+    got = body_of(request(messages=turns), takes=takes)
+
+    assert from_json(got.body)["messages"][1:] == [{"role": "assistant", "content": "The"}]
+
+
+def test_a_member_of_a_turn_that_is_refused_is_named() -> None:
+    """With its place."""
+    with pytest.raises(InvalidRequest) as caught:
+        body_of(request(messages=[EFFORT]), takes=table(fields={"messages.output_config": "refuse"}))
+
+    assert caught.value.param == "messages.0.output_config"
+
+
+@pytest.mark.parametrize("action", ["drop", "refuse"])
+@pytest.mark.parametrize("nothing", [None, [], {}, False])
+def test_a_field_that_asks_for_nothing_is_left_out_without_a_word(action: str, nothing: object) -> None:
+    """Nothing is lost with it; the upstream may refuse its very name."""
+    got = body_of(request(mcp_servers=nothing), takes=table(fields={"mcp_servers": action}))
+
+    assert ("mcp_servers" in from_json(got.body), changes(got)) == (False, [])
+
+
 def test_a_field_that_is_refused_is_named() -> None:
     """With its whole path."""
     with pytest.raises(InvalidRequest) as caught:

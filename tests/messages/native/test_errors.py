@@ -13,6 +13,7 @@ from megallm.errors import (
     UpstreamOverloaded,
     UpstreamTimedOut,
 )
+from megallm.messages.events import JsonObject
 from megallm.messages.native.errors import native_error
 
 SECRET = "the upstream's own words"
@@ -117,3 +118,40 @@ def test_a_server_that_cannot_see_says_so() -> None:
 def test_a_long_text_is_cut() -> None:
     """It may hold half the request."""
     assert len(error("invalid_request_error", "x" * 10_000).message) < 2_100
+
+
+def hidden(payload: JsonObject) -> JsonObject:
+    """As if an operator's header had these words for its value."""
+    error = payload["error"]
+    assert isinstance(error, dict)
+    message = error["message"]
+    for word in ("maximum", "credit", "metadata", "file_0"):
+        message = message.replace(word, "***")
+    return {"error": {**error, "message": message}}
+
+
+@pytest.mark.parametrize(
+    ("kind", "message", "expected", "told", "param"),
+    [
+        (
+            "invalid_request_error",
+            "prompt is too long: 9000 tokens > 8000 maximum",
+            InvalidRequest,
+            "prompt is too long: 9000 tokens > 8000 maximum",
+            None,
+        ),
+        ("invalid_request_error", "at the maximum", InvalidRequest, "at the ***", None),
+        ("invalid_request_error", "Your credit balance is too low", UpstreamMisconfigured, None, None),
+        ("invalid_request_error", "metadata.user_id: odd", InvalidRequest, "***.user_id: odd", None),
+        ("invalid_request_error", "tools.0: at the maximum", InvalidRequest, "tools.0: at the ***", "tools.0"),
+        ("not_found_error", "File not found: file_0123456789", NotFound, "File not found: ***123456789", None),
+    ],
+)
+def test_what_must_not_be_told_does_not_change_what_an_error_means(
+    kind: str, message: str, expected: type, told: str | None, param: str | None
+) -> None:
+    """It is seen in the upstream's own words; those that clients look for hold no secret."""
+    got = native_error({"error": {"type": kind, "message": message}}, hidden)
+
+    assert (type(got), got.param) == (expected, param)
+    assert told is None or got.message == told

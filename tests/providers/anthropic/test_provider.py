@@ -334,6 +334,19 @@ def test_nor_does_what_the_operator_wrote_into_its_headers(script: Script, use: 
     assert caught.value.details == {"error_code": "odd", "seen": ["***"]}
 
 
+def test_a_whole_reply_that_repeats_its_prefill_loses_it() -> None:
+    """Where the table says that the server does so (C05)."""
+    turns = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "H"}]
+    call = call_of(TakesTable(features={"repeats_prefill": True}).takes(), messages=turns)
+
+    async def use(provider: AnthropicProvider) -> Reply:
+        return await (await provider.prepare(call)).create()
+
+    reply, _ = run(answering(answer(MESSAGE)), use)
+
+    assert reply.content == ({"type": "text", "text": "i"},)
+
+
 @pytest.mark.parametrize("status", ["401 Who", "403 No"])
 def test_a_key_that_was_rotated_is_read_anew_at_once(status: str) -> None:
     """The call goes on with the new one."""

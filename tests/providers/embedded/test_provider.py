@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from megallm.errors import InvalidRequest
+from megallm.messages.calls import Adaptation
 from megallm.messages.events import (
     BlockStart,
     BlockStop,
@@ -46,6 +47,14 @@ def test_a_reply_is_text_with_honest_usage(provider: EmbeddedProvider) -> None:
     assert reply.usage.prompt_tokens == counted
     assert 1 <= reply.usage.output_tokens <= 7
     assert [block["type"] for block in reply.content] == ["text"]
+
+
+def test_what_is_known_of_the_model_is_told(provider: EmbeddedProvider) -> None:
+    """Its name from the file, its context, what runs; and of a call what was left out of it."""
+    call = asyncio.run(provider.prepare(call_of("Say hi", metadata={"user_id": "u"})))
+
+    assert (provider.display_name != "", provider.context_tokens, provider.running) == (True, CONTEXT_TOKENS, 0)
+    assert (call.adaptations, call.usage) == ((Adaptation("metadata", "dropped"),), None)
 
 
 def test_what_the_prompt_shares_with_the_last_one_counts_as_cached(provider: EmbeddedProvider) -> None:

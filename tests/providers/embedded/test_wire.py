@@ -52,7 +52,7 @@ def test_system_and_turns_keep_their_places() -> None:
         ("system", "Now in French."),
         ("assistant", "Un, deux"),
     ]
-    assert wire.adaptations == ()
+    assert wire.adaptations == (Adaptation("cache_control", "dropped"),)
 
 
 def test_sampling_is_passed_on_and_has_a_default() -> None:
@@ -235,6 +235,7 @@ def test_whatever_vanishes_is_listed() -> None:
         metadata={"user_id": "u"},
         cache_control={"type": "ephemeral"},
         container=None,
+        mcp_servers=[],
         tools=[WEATHER | {"strict": True, "cache_control": {"type": "ephemeral"}}],
         betas=("some-beta-2026-01-01",),
     )
@@ -250,6 +251,7 @@ def test_whatever_vanishes_is_listed() -> None:
             "tools.0.strict",
             "anthropic-beta.some-beta-2026-01-01",
             "messages.1.content.0",
+            "cache_control",
         )
     )
 

@@ -212,12 +212,13 @@ def test_documents_search_results_and_images_are_parts() -> None:
 
 
 def test_what_a_block_has_beyond_its_content_is_lost_and_listed() -> None:
-    """C04: citations, callers; caching and what asks for nothing is not missed."""
+    """C04: citations, callers; caching once for them all; what asks for nothing is not missed."""
     wire = wire_of(
         [
             user(
                 {"type": "document", "source": {"type": "text", "data": "D"}, "citations": {"enabled": True}},
                 {"type": "document", "source": {"type": "text", "data": "D"}, "citations": {"enabled": False}},
+                text("a") | {"cache_control": {"type": "ephemeral"}},
                 text("a") | {"cache_control": {"type": "ephemeral"}},
             ),
             assistant(
@@ -231,6 +232,7 @@ def test_what_a_block_has_beyond_its_content_is_lost_and_listed() -> None:
 
     assert wire.adaptations == dropped(
         "messages.0.content.0.citations",
+        "cache_control",
         "messages.1.content.0.citations",
         "messages.1.content.2.caller",
         "messages.2.content.0.extra",

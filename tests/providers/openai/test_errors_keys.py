@@ -6,12 +6,15 @@ from typing import Any
 import pytest
 from pydantic_core import to_json
 
-from megallm.errors import InvalidRequest
+from megallm.errors import InvalidRequest, UpstreamMisconfigured
+from megallm.providers.openai.errors import Filtered, refused
 from megallm.providers.openai.errors_body import Said, said_in
+from megallm.providers.openai.errors_overflow import Sizes
 
 from .asking import call_of, counted
 from .chat_server import STREAM_HEAD, RotatingKey, Upstream, chunk, create, plays, refusal, stream, upstream
 
+NO_SIZES = Sizes(prompt=lambda: 0, max_tokens=0, context=None)
 KEY = "sk-secret/123"
 HIDDEN = "The model's provider refuses the request: token *** is not good"
 SAID = {"error": {"message": f"token {KEY} is not good", "code": 400}}
@@ -97,15 +100,55 @@ def test_nor_does_its_tokenizer() -> None:
     "body",
     ["the key", {"message": "the key"}, {"error": "the key"}, {"detail": "the key"}, {"detail": [{"msg": "the key"}]}],
 )
-def test_every_shape_of_an_error_is_read_without_the_key(body: object) -> None:
+def test_every_shape_of_an_error_is_told_without_the_key(body: object) -> None:
     """Before it is cut to a length, so that no half of the key is left."""
     wrapped = body if isinstance(body, dict) else {"error": body}
 
-    assert said_in(wrapped, lambda text: text.replace("key", "***")) == Said("the ***")
+    assert said_in(wrapped).told(lambda text: text.replace("key", "***")) == "the ***"
 
 
-def test_the_names_of_what_a_filter_found_are_read_without_the_key() -> None:
-    """The caller is told them."""
-    inner = {"content_filter_result": {"the key": {"filtered": True}}}
+def test_a_key_at_the_end_of_what_is_told_leaves_no_half() -> None:
+    """It is taken out before the text is cut."""
+    said = Said(f"{'x' * 495} {KEY}")
 
-    assert said_in({"innererror": inner}, lambda text: text.replace("key", "***")).filtered == "the ***"
+    assert said.told(lambda text: text.replace(KEY, "***")) == f"{'x' * 495} ***"
+
+
+def test_the_names_of_what_a_filter_found_are_told_without_the_key() -> None:
+    """They stand in the reply."""
+    found = {"code": "content_filter", "innererror": {"content_filter_result": {"the key": {"filtered": True}}}}
+
+    outcome = refused(400, {}, to_json({"error": found}), NO_SIZES, lambda text: text.replace("key", "***"))
+
+    assert outcome == Filtered("the ***")
+
+
+@pytest.mark.parametrize("secret", ["maximum", "context length", "8192 tokens"])
+def test_a_secret_of_the_same_words_does_not_hide_what_an_error_means(secret: str) -> None:
+    """A header's value may be a plain word: the overflow is known as one, and told in the words that clients match."""
+    said = {
+        "error": {
+            "message": "This model's maximum context length is 8192 tokens. However, your messages resulted "
+            "in 9000 tokens.",
+            "code": 400,
+        }
+    }
+
+    async def main() -> None:
+        async with upstream(plays(refusal("400 Bad Request", said)), headers={"x-team": secret}) as there:
+            with pytest.raises(InvalidRequest) as caught:
+                await create(there)
+            assert caught.value.message == "prompt is too long: 9000 tokens > 8192 maximum"
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("message", "kind"),
+    [("Incorrect API key provided", UpstreamMisconfigured), ("Content Exists Risk", Filtered)],
+)
+def test_nor_whose_fault_it_is(message: str, kind: type) -> None:
+    """Not told as the caller's, where it is ours; a filter is a filter."""
+    outcome = refused(400, {}, to_json({"error": message}), NO_SIZES, lambda text: "***")
+
+    assert type(outcome) is kind

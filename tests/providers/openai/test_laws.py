@@ -12,7 +12,7 @@ from megallm.providers.openai.expected import Expected
 from megallm.providers.openai.reply import events_from_wire, from_wire
 from tests.legality import assert_legal
 from tests.providers.openai import transcripts_replies
-from tests.providers.openai.transcripts_playing import Played, expected, play
+from tests.providers.openai.transcripts_playing import Played, expected, play, read, read_as_events
 from tests.providers.openai.transcripts_whole import whole
 from tests.transcripts import load, names
 
@@ -149,6 +149,17 @@ def test_both_ways_of_asking_a_server_give_the_same_reply(name: str) -> None:
         unstreamed.usage.prompt_tokens,
         unstreamed.usage.output_tokens,
     )
+
+
+@pytest.mark.parametrize("kind", READINGS)
+def test_a_whole_completion_is_the_reply_that_its_events_fold_to(kind: str) -> None:
+    """Also where it is read the shorter way: those put together from streams, and those that servers sent whole."""
+    bodies = {name: whole(load(name).body) for name in REPLIES} | {
+        name: load(name).body for name in names(FOLDER, ".json")
+    }
+
+    for name, body in bodies.items():
+        assert read(body, reading(name, kind)) == read_as_events(body, reading(name, kind))
 
 
 @pytest.mark.parametrize("name", REPLIES)

@@ -3,6 +3,7 @@
 import pytest
 
 from megallm.errors import InvalidRequest
+from megallm.messages.calls import Adaptation
 from megallm.providers.judging import Fault
 from megallm.providers.openai.structured import repair_of
 from megallm.providers.openai.structured_schema import is_strict
@@ -10,6 +11,7 @@ from megallm.providers.openai.structured_schema import is_strict
 from .asking import CITY, FORMAT, dropped, wire_of
 
 OPEN_CITY = {"type": "object", "properties": {"city": {"type": "string"}}}
+TOLD = (Adaptation("output_config.format", "by instruction"),)
 INSTRUCTION = (
     "Your answer must be one JSON value and nothing else: no code fence, no words before or after it. "
     'It must follow this JSON Schema:\n{"type":"object","properties":{"city":{"type":"string"}},'
@@ -50,15 +52,16 @@ def test_a_server_with_any_json_is_told_the_schema_too() -> None:
     assert wire.messages[0] == {"role": "system", "content": f"Be brief.\n\n{INSTRUCTION}"}
     assert wire.format is not None
     assert not wire.format.enforced
+    assert wire.adaptations == TOLD
 
 
 def test_a_server_without_either_is_told() -> None:
-    """And judged; nothing is adapted by that."""
+    """And judged; the caller hears of it, since no grammar holds the model (C04)."""
     wire = wire_of(output_config=FORMAT, table=None)
 
     assert "response_format" not in wire.body
     assert wire.messages[0] == {"role": "system", "content": INSTRUCTION}
-    assert wire.adaptations == ()
+    assert wire.adaptations == TOLD
 
 
 def test_a_format_may_be_dropped_by_the_table() -> None:

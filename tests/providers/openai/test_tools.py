@@ -23,7 +23,7 @@ def test_tools_are_functions_with_their_schemas_as_they_are() -> None:
         WEATHER_FUNCTION,
         {"type": "function", "function": {"name": "cache", "parameters": schema}},
     ]
-    assert wire.adaptations == ()
+    assert wire.adaptations == dropped("cache_control")
 
 
 @pytest.mark.parametrize(

@@ -114,7 +114,7 @@ def test_the_service_tier_goes_under_openais_name() -> None:
 
 
 def test_what_vanishes_is_listed() -> None:
-    """C04: lossless or loud; what changes no answer, or asks for nothing, is neither."""
+    """C04: lossless or loud; what asks for nothing is neither."""
     wire = wire_of(
         speed="fast",
         inference_geo=None,
@@ -127,7 +127,7 @@ def test_what_vanishes_is_listed() -> None:
     )
 
     assert wire.adaptations == dropped(
-        "speed", "output_config.task_budget", "anthropic-beta.beta-a", "anthropic-beta.beta-b"
+        "speed", "cache_control", "output_config.task_budget", "anthropic-beta.beta-a", "anthropic-beta.beta-b"
     )
     assert wire.messages[0] == {"role": "developer", "content": "Be\nb"}
 

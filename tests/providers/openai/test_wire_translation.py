@@ -54,7 +54,7 @@ def test_a_field_that_is_refused_is_named(value: object) -> None:
 
 def test_a_zero_in_a_block_is_named() -> None:
     """No server has a place for it."""
-    block = {"type": "text", "text": "a", "weight": 0, "citations": None, "cache_control": {"type": "ephemeral"}}
+    block = {"type": "text", "text": "a", "weight": 0, "citations": None, "cache_control": None}
 
     assert adapted(wire_of([block])) == [("messages.0.content.0.weight", "dropped")]
 

@@ -1,12 +1,14 @@
 """Plays transcripts of chat-completions servers to the reading side of the provider."""
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from megallm.errors import GatewayError
-from megallm.messages.events import Event
+from megallm.messages.events import Event, Reply
+from megallm.messages.fold import fold
 from megallm.providers.openai.expected import Expected
+from megallm.providers.openai.reply import events_from_wire, from_wire
 from megallm.providers.openai.stream import ReplyStream
 
 INPUT_ESTIMATE = 9
@@ -51,3 +53,20 @@ def play(pieces: Iterable[bytes], reading: Expected | None = None) -> Played:
         return Played(tuple(events), tuple(stream.finish()))
     except GatewayError as error:
         return Played(tuple(events), error=(type(error), error.message))
+
+
+def read(completion: bytes, reading: Expected) -> Reply | tuple[type[GatewayError], str]:
+    """What comes of the body of a whole completion: the reply, or the error in its place."""
+    return _outcome(lambda: from_wire(completion, reading))
+
+
+def read_as_events(completion: bytes, reading: Expected) -> Reply | tuple[type[GatewayError], str]:
+    """The same, read as the stream that it would have been."""
+    return _outcome(lambda: fold(events_from_wire(completion, reading)))
+
+
+def _outcome(reply: Callable[[], Reply]) -> Reply | tuple[type[GatewayError], str]:
+    try:
+        return reply()
+    except GatewayError as error:
+        return type(error), error.message

@@ -47,9 +47,12 @@ def take_features(request: TokenCountRequest, features: Mapping[str, Feature], p
         plan.adaptations.append(Adaptation("thinking", "adaptive"))
     if features.get("system_turns") is False:
         take_system_turns(request, plan)
-    last = request.messages[-1]
+    at = len(request.messages) - 1
+    while at > 0 and plan.removes(("messages", at)):
+        at -= 1
+    last = request.messages[at]
     if last.role == "assistant" and _is_prefill(last):
-        _take_prefill(last, len(request.messages) - 1, features, plan)
+        _take_prefill(last, at, features, plan)
     turns = plan.edits.get("messages")
     if isinstance(turns, dict) and len(turns) == len(request.messages) and not any(map(_stays, turns.values())):
         raise refused(("messages",), "a conversation without anything to answer")

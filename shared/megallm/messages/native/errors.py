@@ -1,7 +1,7 @@
 """Error objects of an upstream that speaks our own format, as errors of our tree: by their type, not by a status."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from megallm.errors import (
     GatewayError,
@@ -15,6 +15,7 @@ from megallm.errors import (
     UpstreamTimedOut,
     clip,
 )
+from megallm.messages.events import JsonObject
 from megallm.messages.requests import MessagesRequest
 
 _MAX_LETTERS = 2000
@@ -29,34 +30,43 @@ _ACCOUNT_TEXT = re.compile(r"credit balance|API usage limits|organization has be
 _ACCOUNT_CODE = re.compile(r"organization|billing|spend_limit|cmek")
 # llama.cpp calls it a server error, though it is the request that cannot be honoured.
 _CANNOT_TEXT = re.compile(r"(?:image|audio) input is not supported")
+# Clients match these two (C33).
+_FOR_CLIENTS = re.compile(
+    r"prompt is too long: \d+ tokens > \d+ maximum"
+    r"|input length and `max_tokens` exceed context limit: \d+ \+ \d+ > \d+"
+)
 _NOT_SET_UP = "The gateway is not set up right for this model's provider"
 
 
-def native_error(payload: Mapping[str, object]) -> GatewayError:
+def _as_it_is(payload: JsonObject) -> JsonObject:
+    return payload
+
+
+def native_error(payload: JsonObject, redact: Callable[[JsonObject], JsonObject] = _as_it_is) -> GatewayError:
     """The error for ``{"type": "error", "error": {"type", "message", "details"?}}``; the wrapping may be missing.
 
-    Only the caller's own errors repeat the upstream's text and its ``details``. A type that is not known gives
-    UpstreamFailed.
+    Only the caller's own errors repeat the upstream's text and its ``details``, without what *redact* takes out of
+    them: what it means is seen before, in the upstream's own words. A type that is not known gives UpstreamFailed.
     """
-    error = _inner(payload)
-    text = error_text(payload)
-    details = _details(error)
+    error, shown = _inner(payload), _inner(redact(payload))
+    said, text = error_text(error), _told(error, shown)
+    details = _details(shown)
     match error.get("type"):
-        case "invalid_request_error" if _is_the_accounts(text, details):
+        case "invalid_request_error" if _is_the_accounts(said, _details(error)):
             return UpstreamMisconfigured("The gateway's account with this model's provider is used up or closed")
         case "invalid_request_error":
             return InvalidRequest(
-                text or "The model's provider refused the request", param=_param(text), details=details
+                text or "The model's provider refused the request", param=_param(said, text), details=details
             )
         case "exceed_context_size_error":
             return InvalidRequest(_too_long(error, text), param="messages")
-        case "server_error" if _CANNOT_TEXT.search(text):
+        case "server_error" if _CANNOT_TEXT.search(said):
             return InvalidRequest(f"messages: the model's provider says: {text}", param="messages")
         case "request_too_large":
             return RequestTooLarge(text or "The request is too large for the model's provider", details=details)
         case "rate_limit_error":
             return RateLimited(text or "The model's provider limits the rate of requests", details=details)
-        case "not_found_error" if details is not None or _NAMED.search(text):
+        case "not_found_error" if details is not None or _NAMED.search(said):
             return NotFound(text, details=details)
         case "authentication_error" | "permission_error" | "billing_error" | "not_found_error":
             return UpstreamMisconfigured(_NOT_SET_UP)
@@ -95,9 +105,18 @@ def _too_long(error: Mapping[str, object], text: str) -> str:
     return f"prompt is too long: {text}"
 
 
-def _param(text: str) -> str | None:
-    found = _PATH.match(text)
-    return found[0] if found and found[1] in MessagesRequest.model_fields else None
+def _told(error: JsonObject, shown: JsonObject) -> str:
+    """The words that the caller reads. Those that clients look for stay whole: but for numbers they are known."""
+    found = _FOR_CLIENTS.search(error_text(error))
+    text = error_text(shown)
+    return text if found is None or found[0] in text else found[0]
+
+
+def _param(said: str, told: str) -> str | None:
+    """The field at fault; none where its name is not told whole."""
+    found = _PATH.match(said)
+    is_told = found is not None and told.startswith(f"{found[0]}: ")
+    return found[0] if found and is_told and found[1] in MessagesRequest.model_fields else None
 
 
 def _details(error: Mapping[str, object]) -> Mapping[str, object] | None:

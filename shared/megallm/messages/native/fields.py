@@ -9,10 +9,12 @@ from megallm.messages.calls import Adaptation
 from megallm.messages.compatibility import Rule, Rules
 from megallm.messages.native.plan import Path, Plan, refused
 from megallm.messages.native.splice import find
-from megallm.messages.requests import TokenCountRequest
+from megallm.messages.requests import Message, TokenCountRequest
+from megallm.messages.unread import asks_for_nothing
 
 # Without these it is no request any more: the rule for all other names (``*``) does not mean them.
 _STRUCTURE = frozenset({"model", "messages", "max_tokens", "stream"})
+_TURNS = "messages."
 _OUTPUT_FORMAT = "output_format"
 _OUTPUT_FORMAT_BETA = "structured-outputs-2025-11-13"  # with it, the older field passes as it is (C45)
 
@@ -49,6 +51,20 @@ def take_fields(request: TokenCountRequest, body: bytes, rules: Rules, betas: Se
     if b'"output_format"' in body and _OUTPUT_FORMAT_BETA not in betas:
         values[_OUTPUT_FORMAT] = find(body, (_OUTPUT_FORMAT,))
     _take_members({name: value for name, value in values.items() if name not in _STRUCTURE}, rules.named, (), plan)
+    within = {key.removeprefix(_TURNS): rule for key, rule in rules.named.items() if key.startswith(_TURNS)}
+    if within:
+        _take_turns(request.messages, within, plan)
+
+
+def _take_turns(messages: Sequence[Message], named: Mapping[str, Rule], plan: Plan) -> None:
+    """Members beside role and content. A turn of the system that says nothing else goes with them."""
+    for at, message in enumerate(messages):
+        if not (extra := message.model_extra):
+            continue
+        path = ("messages", at)
+        _take_members(extra, named, path, plan)
+        if message.role == "system" and not message.content and all(plan.removes((*path, name)) for name in extra):
+            plan.put(path, None)
 
 
 def _take_members(values: Mapping[str, object], named: Mapping[str, Rule], path: Path, plan: Plan) -> None:
@@ -59,6 +75,9 @@ def _take_members(values: Mapping[str, object], named: Mapping[str, Rule], path:
         if value is None:  # says nothing; an upstream that does not know the field would still refuse it
             if rule.action != "pass":
                 plan.put(where, None)
+            continue
+        if rule.action in ("drop", "refuse") and asks_for_nothing(value):
+            plan.put(where, None)
             continue
         if rule.action == "refuse":
             raise refused(where, "this field")

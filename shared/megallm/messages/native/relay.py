@@ -102,7 +102,7 @@ class NativeRelay:
             raw = to_json({"type": kind, **payload})
         match kind:
             case "error":
-                raise native_error(self._redact(payload))
+                raise native_error(payload, self._redact)
             case "message_start":
                 return self._start(payload)
             case "content_block_start":

@@ -25,7 +25,7 @@ def native_reply(
     """
     message = json_object(body)
     if message.get("type") == "error" or ("content" not in message and isinstance(message.get("error"), Mapping)):
-        raise native_error(redact(message))
+        raise native_error(message, redact)
     content = message.get("content")
     reason, sequence = stop_of(message, stop_sequences)
     if reason is None or not isinstance(content, list) or not all(_is_block(block) for block in content):

@@ -25,6 +25,8 @@ def take_system_turns(request: TokenCountRequest, plan: Plan) -> None:
     _join_prompt(request, first, plan)
     waiting: list[int] = []
     for at in range(first, len(messages)):
+        if plan.removes(("messages", at)):
+            continue  # it said nothing but what the table drops
         if messages[at].role == "system":
             waiting.append(at)
             plan.adaptations.append(Adaptation(dotted(("messages", at)), "user turn"))

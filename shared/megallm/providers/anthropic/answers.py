@@ -24,14 +24,13 @@ def refused(
     *headers* have names in lower case.
     """
     payload = _error(body)
-    payload = None if payload is None else redact(payload)
     if payload is None and status in (400, 422):
         return UpstreamFailed("The model's provider sent an answer that cannot be read")  # a proxy's page, most likely
-    text = error_text(payload or {})
+    text = error_text({} if payload is None else redact(payload))
     by_status = refusal(status, text or "The model's provider refused the request", headers=headers)
     if payload is None or status in OF_THE_KEY or isinstance(by_status, RateLimited):
         return by_status
-    by_type = native_error(payload)
+    by_type = native_error(payload, redact)
     if type(by_type) is UpstreamFailed:
         return by_status  # a type of the upstream's own, or none
     if type(by_type) is type(by_status):

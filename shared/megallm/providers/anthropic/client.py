@@ -8,7 +8,7 @@ from megallm.messages.events import JsonObject
 from megallm.messages.native.body import NativeBody
 from megallm.providers.anthropic.answers import OF_THE_KEY, refused
 from megallm.providers.http import Http, OpenAnswer
-from megallm.providers.masking import masked_in, secrets_of
+from megallm.providers.masking import masked_in, secrets_of, userinfo
 from megallm.providers.secrets import ApiKey
 
 _BETAS = "anthropic-beta"
@@ -23,7 +23,7 @@ class AnthropicSettings:
     the caller's. ``auth_header`` is ``authorization`` for ``Bearer <key>``; any other has the bare key.
     """
 
-    base_url: str = "https://api.anthropic.com"
+    base_url: str = field(default="https://api.anthropic.com", repr=False)  # may hold a key as well
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     auth_header: str = "x-api-key"
 
@@ -38,7 +38,7 @@ class AnthropicClient:
         self.of_the_operator = self._headers.keys()
         self._http = http
         self._api_key = api_key
-        self._known = set(secrets_of(settings.headers))  # and keys that were sent
+        self._known = set(secrets_of(settings.headers, userinfo(settings.base_url)))  # and keys that were sent
 
     def redact(self, payload: JsonObject) -> JsonObject:
         """What the server says of an error, without our keys, should it repeat one."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from megallm.errors import GatewayError, InvalidRequest, UpstreamMisconfigured
@@ -32,7 +32,7 @@ class BedrockSettings:
 
     region: str | None = None
     profile: str | None = None
-    endpoint_url: str | None = None
+    endpoint_url: str | None = field(default=None, repr=False)
 
 
 class BedrockProvider:

@@ -20,7 +20,14 @@ from megallm.messages.requests import (
     ToolChoiceNone,
     ToolChoiceTool,
 )
-from megallm.messages.unread import unread_members, unread_options, unread_settings
+from megallm.messages.unread import (
+    CACHING,
+    asks_for_nothing,
+    lost_caching,
+    unread_members,
+    unread_options,
+    unread_settings,
+)
 from megallm.providers.embedded import tools as tool_text
 from megallm.providers.embedded.blocks import Translation, plain
 from megallm.providers.embedded.fences import asks_for_json
@@ -32,7 +39,7 @@ from megallm.providers.embedded.tool_loops import ANSWER_NOW, repeats_itself
 # other samplers stay llama.cpp's (top_k 40, top_p 0.95, min_p 0.05), which cut the worst of the tail.
 DEFAULT_TEMPERATURE = 0.7
 
-_HARMLESS = frozenset({"cache_control", "stream"})  # caching changes no answer
+_TOLD_ELSEWHERE = frozenset({CACHING, "stream"})
 
 # What the reply would rest on: to leave it out is no answer to the request.
 _UNABLE = {"container": "has no containers", "mcp_servers": "reaches no servers"}
@@ -126,6 +133,7 @@ def to_wire(call: Call[MessagesRequest]) -> Wire:
             *unread_members(request.messages, translation.adaptations),
             *unread_settings(request),
             *unread_options(request),
+            *lost_caching(request),
             *lost_headers(call),
         ),
     )
@@ -228,9 +236,9 @@ def _adaptations(call: Call[MessagesRequest], choice: _Choice) -> Sequence[Adapt
     request = call.request
     dropped: list[str] = []
     for name, value in (request.model_extra or {}).items():
-        if name in _HARMLESS or value is None:
+        if name in _TOLD_ELSEWHERE or asks_for_nothing(value):
             continue
-        if name in _UNABLE and value:
+        if name in _UNABLE:
             raise InvalidRequest(f"{name}: {call.upstream_model} {_UNABLE[name]}", param=name)
         dropped.append(name)
     if request.metadata:
@@ -247,7 +255,7 @@ def _adaptations(call: Call[MessagesRequest], choice: _Choice) -> Sequence[Adapt
         ]
     for index, tool in enumerate(request.tools or ()):
         for name, value in (tool.model_extra or {}).items():
-            kept = name in _HARMLESS or value in (None, False) or (name == "strict" and choice.forced)
+            kept = name in _TOLD_ELSEWHERE or value in (None, False) or (name == "strict" and choice.forced)
             if not kept:
                 dropped.append(f"tools.{index}.{name}")
     dropped += [f"anthropic-beta.{flag}" for flag in call.betas]

@@ -4,40 +4,40 @@ Knows nothing of the reply that the pieces become.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from pydantic_core import from_json, to_json
 
 from megallm.errors import UpstreamFailed
+from megallm.messages.frozen import frozen
 
 JsonObject = dict[str, Any]  # Any: JSON of an upstream
 
 _UNREADABLE = "The upstream sent what is not a chat completion"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Thinking:
     """A piece of thinking."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Text:
     """A piece of text."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Refusal:
     """A piece of the text with which the model refuses."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CallPiece:
     """A piece of a tool call; whatever the server left out is None or empty."""
 

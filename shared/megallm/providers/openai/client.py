@@ -7,7 +7,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from megallm.messages.json_text import json_text
 from megallm.providers.http import Http, OpenAnswer
-from megallm.providers.masking import masked, secrets_of
+from megallm.providers.masking import masked, secrets_of, userinfo
 from megallm.providers.secrets import ApiKey
 
 _MODEL = "{model}"
@@ -24,13 +24,13 @@ class OpenAISettings:
     ``tokenize_path``, from the server's root, takes a chat and tells its tokens; None where there is no such thing.
     """
 
-    base_url: str
-    path: str = "/chat/completions"
+    base_url: str = field(repr=False)  # this and the path may hold a key as well
+    path: str = field(default="/chat/completions", repr=False)
     query: Mapping[str, str] = field(default_factory=dict, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    body: Mapping[str, object] = field(default_factory=dict)
+    body: Mapping[str, object] = field(default_factory=dict, repr=False)
     auth_header: str = "authorization"
-    tokenize_path: str | None = None
+    tokenize_path: str | None = field(default=None, repr=False)
 
 
 class ChatClient:
@@ -40,7 +40,9 @@ class ChatClient:
         self._settings = settings
         self._http = http
         self._api_key = api_key
-        self._known = set(secrets_of(settings.headers, settings.query))  # and keys that were sent
+        self._known = set(
+            secrets_of(settings.headers, settings.query, userinfo(settings.base_url))
+        )  # and keys that were sent
 
     def redact(self, text: str) -> str:
         """A text of the server without our keys, should it repeat one."""

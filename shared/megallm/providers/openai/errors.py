@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from megallm.errors import GatewayError, InvalidRequest, UpstreamMisconfigured
+from megallm.errors import GatewayError, InvalidRequest, UpstreamMisconfigured, clip
 from megallm.providers.openai.errors_body import Redact, Said, read_error
 from megallm.providers.openai.errors_overflow import Sizes, overflow
 from megallm.providers.refusals import refusal
@@ -60,30 +60,35 @@ def refused(
     status: int, headers: Mapping[str, str], body: bytes, sizes: Sizes, redact: Redact = str
 ) -> GatewayError | Filtered:
     """The error for a response that is none, or that the content filter spoke. *redact* takes our keys out of it."""
-    return meaning(status, headers, read_error(body, redact), sizes)
+    return meaning(status, headers, read_error(body), sizes, redact)
 
 
-def meaning(status: int, headers: Mapping[str, str], said: Said, sizes: Sizes) -> GatewayError | Filtered:
-    """The same for an error that was read. *headers* have names in lower case."""
+def meaning(
+    status: int, headers: Mapping[str, str], said: Said, sizes: Sizes, redact: Redact = str
+) -> GatewayError | Filtered:
+    """The same for an error that was read. *headers* have names in lower case.
+
+    What it means is seen in the server's own words, of which a secret may be one: *redact* is for what is told.
+    """
     if status in (400, 403, 422) and _is_filter(said):
-        return Filtered(said.filtered)
-    if status in (400, 413, 422, 500) and (too_long := overflow(said, sizes)) is not None:
+        return Filtered(clip(redact(said.filtered)))
+    if status in (400, 413, 422, 500) and (too_long := overflow(said, sizes, redact)) is not None:
         return too_long
     if {said.code, said.type} & _BILLING_CODES:
         return UpstreamMisconfigured("The gateway's account with this model's provider is used up")
-    if status in (400, 422) and _KEY_TEXT.search(said.message):
+    if status in (400, 422) and _KEY_TEXT.search(said.words):
         return refusal(401, "")
-    if status == 500 and _CANNOT_TEXT.search(said.message):
-        return InvalidRequest(f"messages: the model's provider says: {said.message}", param="messages")
+    if status == 500 and _CANNOT_TEXT.search(said.words):
+        return InvalidRequest(f"messages: the model's provider says: {said.told(redact)}", param="messages")
     if status in (400, 422):
         param = _param(said.param)
-        text = said.message or "no reason given"
+        text = said.told(redact) or "no reason given"
         return refusal(status, f"The model's provider refuses the request: {text}", headers=headers, param=param)
-    return refusal(status, said.message or _TOO_LARGE, headers=headers)
+    return refusal(status, said.told(redact) or _TOO_LARGE, headers=headers)
 
 
 def _is_filter(said: Said) -> bool:
-    return bool({said.code, said.type, said.inner_code} & _FILTER_CODES or _FILTER_TEXT.search(said.message))
+    return bool({said.code, said.type, said.inner_code} & _FILTER_CODES or _FILTER_TEXT.search(said.words))
 
 
 def _param(param: str) -> str | None:

@@ -8,13 +8,14 @@ from pydantic_core import from_json
 from megallm.errors import clip
 
 _LETTERS = 500
+_WORDS_LETTERS = 10_000
 # From here on LiteLLM tells of its own routing.
 _LITELLM_ROUTING = ("\nReceived Model Group=", " Received Model Group=")
 
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """An upstream's error.
+    """An upstream's error, as it came: ``words`` is what to look at, ``told`` what a caller may read.
 
     ``code``, ``type`` and ``inner_code`` are in lower case; the tokens are those that it names in fields; ``filtered``
     are the names of what a content filter found.
@@ -29,11 +30,20 @@ class Said:
     prompt_tokens: int | None = None
     context_tokens: int | None = None
 
+    @property
+    def words(self) -> str:
+        """What the message says, on one line, without what LiteLLM tells of its own routing."""
+        return _clean(self.message[:_WORDS_LETTERS])
+
+    def told(self, redact: "Redact") -> str:
+        """The same, short, without what *redact* takes out of it: before it is cut, or half a key would stay."""
+        return clip(_clean(redact(self.message)), _LETTERS)
+
 
 Redact = Callable[[str], str]
 
 
-def read_error(body: bytes, redact: Redact = str) -> Said:
+def read_error(body: bytes) -> Said:
     """Nothing where the body is no JSON: a proxy's HTML page is not for the caller.
 
     ``{"error": {"message", "type", "param", "code"}}`` is OpenAI's shape and, with small changes, everyone's. Older
@@ -44,29 +54,29 @@ def read_error(body: bytes, redact: Redact = str) -> Said:
         value = from_json(body)
     except ValueError:
         return Said()
-    return said_in(value, redact)
+    return said_in(value)
 
 
-def said_in(value: object, redact: Redact = str) -> Said:
-    """The same of a body that was parsed. *redact* takes out what is ours of all that a caller may be told."""
+def said_in(value: object) -> Said:
+    """The same of a body that was parsed."""
     if isinstance(value, list) and value:
         value = value[0]
     if not isinstance(value, Mapping):
         return Said()
     error = value.get("error", value)
     if isinstance(error, str):
-        return Said(_clean(redact(error)))
+        return Said(error)
     if not isinstance(error, Mapping):
         return Said()
     inner = error.get("innererror")
     inner = inner if isinstance(inner, Mapping) else {}
     return Said(
-        message=_clean(redact(_text(error, "message") or _detail(error.get("detail")))),
+        message=_text(error, "message") or _detail(error.get("detail")),
         type=_text(error, "type").lower(),
         code=_text(error, "code").lower(),
         param=_text(error, "param"),
         inner_code=_text(inner, "code").lower(),
-        filtered=clip(redact(_filtered(inner.get("content_filter_result")))),
+        filtered=_filtered(inner.get("content_filter_result")),
         prompt_tokens=_number(error, "n_prompt_tokens"),
         context_tokens=_number(error, "n_ctx"),
     )
@@ -98,4 +108,4 @@ def _detail(detail: object) -> str:
 def _clean(text: str) -> str:
     for mark in _LITELLM_ROUTING:
         text = text.partition(mark)[0]
-    return clip(" ".join(text.split()), _LETTERS)
+    return " ".join(text.split())

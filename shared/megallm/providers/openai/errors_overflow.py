@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from megallm.errors import InvalidRequest
-from megallm.providers.openai.errors_body import Said
+from megallm.messages.frozen import frozen
+from megallm.providers.openai.errors_body import Redact, Said
 
 _CODES = frozenset({"context_length_exceeded", "exceed_context_size_error"})
 
@@ -45,7 +45,7 @@ _TEXTS = tuple(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Sizes:
     """What we know of a request's size: tokens of its prompt (counted when asked), its reply's, and the context's."""
 
@@ -54,20 +54,21 @@ class Sizes:
     context: int | None
 
 
-def overflow(said: Said, sizes: Sizes) -> InvalidRequest | None:
+def overflow(said: Said, sizes: Sizes, redact: Redact = str) -> InvalidRequest | None:
     """The error that clients match, where the upstream's is about the context; None where it is not.
 
     Numbers are the upstream's, else the catalogue's and our own count. Where the prompt alone would fit, the words
-    are those in which Anthropic's API says that it and ``max_tokens`` together do not.
+    are those in which Anthropic's API says that it and ``max_tokens`` together do not. *redact* is for its own words.
     """
-    found = next((match for text in _TEXTS if (match := text.search(said.message))), None)
+    words = said.words
+    found = next((match for text in _TEXTS if (match := text.search(words))), None)
     if found is None and not {said.code, said.type} & _CODES:
         return None
     numbers = {name: int(digits) for name, digits in (found.groupdict() if found else {}).items() if digits}
     context = said.context_tokens or numbers.get("context") or sizes.context
     prompt = said.prompt_tokens or numbers.get("prompt") or max(sizes.prompt(), numbers.get("least", 0))
     if context is None:
-        return InvalidRequest(f"prompt is too long: {said.message}", param="messages")
+        return InvalidRequest(f"prompt is too long: {said.told(redact)}", param="messages")
     if prompt > context:
         return InvalidRequest(f"prompt is too long: {prompt} tokens > {context} maximum", param="messages")
     if prompt + sizes.max_tokens > context:

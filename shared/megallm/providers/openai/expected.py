@@ -1,10 +1,11 @@
 """What the translation of a request tells the reading of its reply: the seam between the two directions."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+
+from megallm.messages.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Expected:
     """What the request says about reading its reply.
 

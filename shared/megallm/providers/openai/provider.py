@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 from megallm.errors import UpstreamMisconfigured
 from megallm.messages.calls import Call
@@ -59,28 +60,23 @@ class OpenAIProvider:
         images = await fetch_images(call.request.messages, call.takes, self._images)
         route = f"{self._name}/{call.upstream_model}"
         wire = to_wire(call, dialect, route=route, route_of=signer.route_of, images=images)
-        estimated = _quick_estimate(call, wire)
-
-        def expected(prefill: str) -> Expected:
-            return Expected(
-                route=route,
-                sign=signer.sign,
-                new_tool_id=self._new_tool_id,
-                tool_names=wire.tool_names,
-                stop_sequences=wire.stop_sequences,
-                input_estimate=estimated,
-                prefill=prefill,
-                redact=self._client.redact,
-            )
-
+        whole = Expected(
+            route=route,
+            sign=signer.sign,
+            new_tool_id=self._new_tool_id,
+            tool_names=wire.tool_names,
+            stop_sequences=wire.stop_sequences,
+            input_estimate=_quick_estimate(call, wire),
+            # A model that was told how to begin may repeat it; llama.cpp does in replies that are not streamed.
+            prefill=wire.prefill if dialect.prefill in ("", "trailing") else "",
+            redact=self._client.redact,
+        )
+        streamed = replace(whole, prefill="") if whole.prefill and dialect.prefill else whole
         sizes = Sizes(
             prompt=lambda: estimate(wire.body, self._count_text),
             max_tokens=min(call.request.max_tokens, call.max_output_tokens or call.request.max_tokens),
             context=call.context_tokens,
         )
-        # A model that was told how to begin may repeat it; llama.cpp does in replies that are not streamed.
-        whole = expected(wire.prefill if dialect.prefill in ("", "trailing") else "")
-        streamed = expected(wire.prefill if dialect.prefill == "" else "")
         return OpenAICall(self._client, call.upstream_model, wire, Reading(whole, streamed, sizes))
 
     async def count_tokens(self, call: Call[TokenCountRequest]) -> int:

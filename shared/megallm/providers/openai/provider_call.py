@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from megallm.errors import UnfitReply, UpstreamFailed
 from megallm.messages.calls import Adaptation
 from megallm.messages.events import Event, MessageDelta, Reply, TextDelta, Usage, plus
 from megallm.messages.fold import fold
+from megallm.messages.frozen import frozen
 from megallm.providers.http import OpenAnswer
 from megallm.providers.judging import UNFIT, Fault, Format, held_back, judged
 from megallm.providers.openai.client import ChatClient
@@ -25,7 +26,7 @@ from megallm.providers.whole_replies import events_of
 JsonObject = dict[str, object]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reading:
     """What reading the answers needs: the replies' frames, whole and streamed, and what the request's size is."""
 
@@ -160,7 +161,7 @@ class OpenAICall:
         self._running = None
         self._spent = plus(self._spent, reply.usage)
         assert self._spent is not None
-        return replace(reply, usage=self._spent)
+        return reply if self._spent is reply.usage else replace(reply, usage=self._spent)
 
 
 async def _rest(running: ReplyStream, chunks: AsyncGenerator[bytes, None]) -> list[Event]:

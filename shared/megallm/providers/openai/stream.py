@@ -34,7 +34,7 @@ from megallm.providers.openai.expected import Expected
 from megallm.providers.openai.finish_reasons import filtered, stop_details, stop_reason, stopped_at
 from megallm.providers.openai.reply_text import ReplyText
 from megallm.providers.openai.stream_error import stream_error
-from megallm.providers.openai.usage import usage_from_wire, usage_of
+from megallm.providers.openai.usage import usage_from_wire, usage_of, utf8_bytes
 
 _DONE = "[DONE]"
 
@@ -161,17 +161,17 @@ class ReplyStream:
                 return self._show(text)
             case Thinking(text):
                 events = self._end_text()
-                self._output_bytes += _bytes(text)
+                self._output_bytes += utf8_bytes(text)
                 return events if self.done else events + self._builder.thinking(text)
             case CallPiece():
                 events = self._end_text()
-                self._output_bytes += _bytes(piece.arguments)
+                self._output_bytes += utf8_bytes(piece.arguments)
                 return events if self.done else events + self._calls.add(piece, self._chunks)
             case unknown:
                 assert_never(unknown)
 
     def _show(self, text: str) -> list[Event]:
-        self._output_bytes += _bytes(text)
+        self._output_bytes += utf8_bytes(text)
         shown = text if self._text.passes else self._text.feed(text)
         self.done = self._text.matched is not None
         return self._builder.text(shown)
@@ -209,7 +209,3 @@ def _error_of(text: str) -> object:
     except UpstreamFailed:
         return text
     return chunk.get("error") or chunk
-
-
-def _bytes(text: str) -> int:
-    return len(text) if text.isascii() else len(text.encode())

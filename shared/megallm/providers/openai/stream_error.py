@@ -33,8 +33,8 @@ def stream_error(payload: object, redact: Redact) -> GatewayError | Filtered:
 
     *redact* takes our keys out of its text.
     """
-    said = said_in(payload if isinstance(payload, Mapping) else {"error": payload}, redact)
-    return meaning(_status(said), {}, said, _NO_SIZES)
+    said = said_in(payload if isinstance(payload, Mapping) else {"error": payload})
+    return meaning(_status(said), {}, said, _NO_SIZES, redact)
 
 
 def _status(said: Said) -> int:

@@ -1,9 +1,9 @@
 """Replies that must follow a JSON schema: what a chat-completions server is told, and how it is asked once more."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import assert_never
 
+from megallm.messages.frozen import frozen
 from megallm.messages.requests import JsonSchemaFormat
 from megallm.providers.judging import Fault, Format, instruction
 from megallm.providers.openai.structured_schema import is_strict
@@ -13,10 +13,11 @@ from megallm.providers.schemas import schema_of
 JsonObject = dict[str, object]
 
 _PATH = "output_config.format"
+_BY_INSTRUCTION = "by instruction"
 _NAME = "reply"  # chat completions want one; models see it
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WireFormat:
     """The body's fields about the format, and what the system prompt says of it."""
 
@@ -37,9 +38,11 @@ def format_to_wire(translation: Translation, wanted: JsonSchemaFormat | None, *,
             body: JsonObject = {"response_format": {"type": "json_schema", "json_schema": described}}
             return WireFormat(body, "", Format(schema, enforced=strict and translation.dialect.enforces_schemas))
         case "json_object":
+            translation.changed(_PATH, _BY_INSTRUCTION)
             body = {"response_format": {"type": "json_object"}}
             return WireFormat(body, instruction(wanted), Format(schema))
         case "instruct":
+            translation.changed(_PATH, _BY_INSTRUCTION)
             return WireFormat({}, instruction(wanted), Format(schema))
         case kind:
             assert_never(kind)

@@ -30,6 +30,8 @@ def thinking_to_wire(
         if wanted:
             translation.changed("thinking")
         config, wanted = None, False
+    if config is None and wanted is None and request.output_config is None:
+        return {}  # nothing was said, as in most requests
     body = _switch(translation, wanted, asked=config is not None)
     if wanted is not False:
         body |= _budget(translation, config, request.output_config)

@@ -1,11 +1,11 @@
 """Tools, and the choice among them, as chat completions spell them (contract C19, C20, C21)."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import assert_never
 
 from megallm.errors import InvalidRequest, clip
 from megallm.messages.blocks import ToolUseBlock
+from megallm.messages.frozen import frozen
 from megallm.messages.requests import (
     BuiltInTool,
     TokenCountRequest,
@@ -20,7 +20,7 @@ from megallm.providers.openai.wire_translation import Translation
 JsonObject = dict[str, object]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WireTools:
     """The body's fields about tools. ``forced``: the reply must call one."""
 

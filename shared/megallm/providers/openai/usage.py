@@ -58,6 +58,11 @@ def usage_of(wire: JsonObject, *, input_estimate: int, output_bytes: int) -> Usa
     )
 
 
+def utf8_bytes(text: str) -> int:
+    """The length of a text in UTF-8."""
+    return len(text) if text.isascii() else len(text.encode())
+
+
 def _object(wire: JsonObject, name: str) -> JsonObject:
     value = wire.get(name)
     return value if isinstance(value, dict) else {}

@@ -1,12 +1,12 @@
 """Translates a Messages request to the body of a chat-completions request. Pure; what a server takes is its table's."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import assert_never
 
 from megallm.errors import InvalidRequest
 from megallm.messages.caller_headers import lost_headers
 from megallm.messages.calls import Adaptation, Call
+from megallm.messages.frozen import frozen
 from megallm.messages.requests import MessagesRequest, TokenCountRequest
 from megallm.providers.judging import Format
 from megallm.providers.openai.dialect import Dialect
@@ -22,7 +22,7 @@ JsonObject = dict[str, object]
 _MOST_TOP_K = 1_000_000  # larger than any vocabulary is the same as all of it, and fits every server's integer
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Wire:
     """A translated request, and what reading its reply needs.
 
@@ -44,7 +44,7 @@ class Wire:
     adaptations: tuple[Adaptation, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WireInput:
     """What makes the input: for counting, and as a part of the whole."""
 
@@ -189,7 +189,9 @@ def _stop(translation: Translation, request: MessagesRequest) -> tuple[JsonObjec
 
 
 def _metadata(translation: Translation, request: MessagesRequest) -> JsonObject:
-    metadata = dict(request.metadata or {})
+    if not request.metadata:
+        return {}
+    metadata = dict(request.metadata)
     user_id = metadata.pop("user_id", None)
     fields: JsonObject = {}
     if user_id is not None and (name := translation.field("metadata.user_id", "user")) is not None:

@@ -19,6 +19,7 @@ from megallm.messages.blocks import (
     ToolResultBlock,
     ToolUseBlock,
 )
+from megallm.messages.frozen import frozen
 from megallm.messages.requests import Message
 from megallm.providers.openai.blocks import Part, content_of, opaque, parts_of, text_part
 from megallm.providers.openai.names import short_id
@@ -30,7 +31,7 @@ ChatMessage = dict[str, object]
 _ELSEWHERE = "(the attachment follows in the next user message)"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Conversation:
     """The chat messages, and the body's fields that make the server go on from the last one.
 
@@ -42,7 +43,7 @@ class Conversation:
     prefill: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Turn:
     """Messages of one role in a row: the first and the last one's place."""
 
@@ -81,7 +82,8 @@ def conversation_to_wire(translation: Translation, messages: Sequence[Message]) 
         role, content = messages[start].role, messages[start].content
         while end < last and messages[end + 1].role == role:
             end += 1
-        if start == end < last and isinstance(content, str) and role != "system":
+        plain = role == "user" or (role == "assistant" and end < last)
+        if plain and start == end and isinstance(content, str):
             chat.append({"role": role, "content": content})  # most turns of most conversations
             if role == "assistant":
                 slot = len(chat)

@@ -7,12 +7,13 @@ from typing import assert_never
 from megallm.errors import InvalidRequest
 from megallm.messages.calls import Adaptation
 from megallm.messages.compatibility import Rule, Takes
-from megallm.messages.unread import asks_for_nothing
+from megallm.messages.unread import CACHING, NOT_CACHED, asks_for_nothing
 from megallm.providers.openai.dialect import Dialect
 from megallm.providers.openai.names import ToolNames
 
-# What changes no answer: caching, and how tool input is cut into deltas.
-_HARMLESS = frozenset({"cache_control", "stream", "eager_input_streaming"})
+# What changes no answer: caching, of which the caller is told once; and what every such server does anyway: how tool
+# input is cut into deltas.
+_HARMLESS = frozenset({CACHING, "stream", "eager_input_streaming"})
 
 
 @dataclass(slots=True)
@@ -83,8 +84,11 @@ class Translation:
     ) -> dict[str, object]:
         """Fields beyond the known ones that go upstream, under their names there. Raises InvalidRequest."""
         kept: dict[str, object] = {}
-        for name, value in (extra or {}).items():
+        if not extra:
+            return kept
+        for name, value in extra.items():
             if name in _HARMLESS:
+                self._note_caching(name, value)
                 continue
             rule_name = f"{rule_prefix}{name}"
             if asks_for_nothing(value) and self.takes.fields.find(rule_name).action in ("drop", "refuse"):
@@ -97,5 +101,11 @@ class Translation:
     def lost(self, extra: Mapping[str, object] | None, path: str) -> None:
         """Notes the fields of a block that no chat-completions server has a place for."""
         for name, value in (extra or {}).items():
-            if name not in _HARMLESS and not asks_for_nothing(value):
+            if name in _HARMLESS:
+                self._note_caching(name, value)
+            elif not asks_for_nothing(value):
                 self.changed(f"{path}.{name}")
+
+    def _note_caching(self, name: str, value: object) -> None:
+        if name == CACHING and value is not None and NOT_CACHED not in self.adaptations:
+            self.adaptations.append(NOT_CACHED)

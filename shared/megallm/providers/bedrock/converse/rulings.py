@@ -21,6 +21,10 @@ class Rulings:
         """Whether a field goes through as it is; nothing is listed."""
         return self._takes.fields.find(name).action == "pass"
 
+    def takes(self, name: str) -> bool:
+        """Whether a field goes through at all; nothing is listed."""
+        return self._takes.fields.find(name).action in ("pass", "rewrite")
+
     def field(self, name: str, path: str | None = None) -> Rule:
         """What to do with a field; a dropped one is listed, a refused one raises InvalidRequest with its path."""
         return self._apply(self._takes.fields.find(name), path or name, name)

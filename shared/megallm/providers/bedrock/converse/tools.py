@@ -19,6 +19,7 @@ from megallm.messages.requests import (
     ToolChoiceNone,
     ToolChoiceTool,
 )
+from megallm.messages.unread import CACHING
 from megallm.providers.bedrock.converse.names import Names
 from megallm.providers.bedrock.converse.rulings import Rulings
 from megallm.providers.judging import instruction
@@ -95,7 +96,7 @@ def _specification(tool: Tool | BuiltInTool, path: str, rulings: Rulings, names:
     if tool.description:
         spec["description"] = tool.description
     for name, value in (tool.model_extra or {}).items():
-        if value in (None, False) or name == "cache_control":
+        if value in (None, False) or name == CACHING:
             continue
         if name == "strict" and rulings.field("tools.strict", f"{path}.strict").action == "pass":
             spec["strict"] = True

@@ -17,7 +17,14 @@ from megallm.messages.calls import Adaptation, Call
 from megallm.messages.compatibility import Rule
 from megallm.messages.json_text import json_text
 from megallm.messages.requests import JsonSchemaFormat, MessagesRequest, TokenCountRequest
-from megallm.messages.unread import unread_members, unread_options, unread_settings
+from megallm.messages.unread import (
+    CACHING,
+    asks_for_nothing,
+    lost_caching,
+    unread_members,
+    unread_options,
+    unread_settings,
+)
 from megallm.providers.bedrock.converse.conversation import conversation
 from megallm.providers.bedrock.converse.names import Names
 from megallm.providers.bedrock.converse.rulings import Rulings
@@ -26,7 +33,6 @@ from megallm.providers.judging import Fault, Format
 from megallm.providers.schemas import schema_of
 
 _LETTERS_A_TOKEN = 4
-_HARMLESS = frozenset({"cache_control"})  # caching changes no answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +121,7 @@ def to_wire(call: Call[MessagesRequest], replays: Callable[[str, str], bool]) ->
             *unread_members(request.messages, rulings.adaptations),
             *unread_settings(request),
             *(unread_options(request) if _thinks_not(request) else ()),
+            *lost_caching(request),
             *lost_headers(call),
         ),
         format=None if prompt.format is None else Format(schema_of(prompt.format, prefilled=prefilled)),
@@ -172,7 +179,7 @@ def _add_output_config(request: MessagesRequest, rulings: Rulings, body: dict[st
         if rule.action == "pass":
             config["effort"] = wanted.effort
         else:
-            _add_at(rule, wanted.effort, body)
+            _add(rule, "effort", wanted.effort, body)
     for name, value in (wanted.model_extra or {}).items():
         if value is not None:
             rulings.adapted(f"output_config.{name}", "dropped")
@@ -184,26 +191,25 @@ def _add_others(call: Call[MessagesRequest], rulings: Rulings, body: dict[str, o
     """Fields that Converse has no word for: the table says under which name the model itself knows them."""
     request = call.request
     if request.top_k is not None:
-        _add_at(rulings.field("top_k"), request.top_k, body)
+        _add(rulings.field("top_k"), "top_k", request.top_k, body)
     if request.thinking is not None and request.thinking.type != "disabled":
-        _add_at(rulings.field("thinking"), request.thinking.model_dump(exclude_none=True), body)
+        _add(rulings.field("thinking"), "thinking", request.thinking.model_dump(exclude_none=True), body)
     if request.metadata:
-        _add_at(rulings.field("metadata"), request.metadata, body)
+        _add(rulings.field("metadata"), "metadata", request.metadata, body)
     for name, value in (request.model_extra or {}).items():
-        if name in _HARMLESS or value is None:
+        if name == CACHING or value is None or (asks_for_nothing(value) and not rulings.takes(name)):
             continue
-        if name == "mcp_servers" and value:
+        if name == "mcp_servers":
             raise rulings.refused(name, "reaches no servers")
-        rule = rulings.field(name)
-        _add_at(Rule("rewrite", name) if rule.action == "pass" else rule, value, body)
+        _add(rulings.field(name), name, value, body)
 
 
-def _add_at(rule: Rule, value: Any, body: dict[str, object]) -> None:  # Any: JSON of the caller's making
-    """Puts a rewritten field at its dotted path below ``additionalModelRequestFields``."""
-    if rule.action != "rewrite":
+def _add(rule: Rule, name: str, value: Any, body: dict[str, object]) -> None:  # Any: JSON of the caller's making
+    """Puts a field below ``additionalModelRequestFields``: under its own name, or at the dotted path of its rule."""
+    if rule.action not in ("pass", "rewrite"):
         return
     place: dict[str, Any] = body.setdefault("additionalModelRequestFields", {})  # type: ignore[assignment]  # ours
-    *outer, last = rule.to.split(".")
+    *outer, last = (rule.to or name).split(".")
     for step in outer:
         place = place.setdefault(step, {})
     place[last] = value

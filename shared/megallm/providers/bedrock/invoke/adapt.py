@@ -36,10 +36,10 @@ def adapted(call: Call[RequestT]) -> tuple[Call[RequestT], tuple[Adaptation, ...
         told = {"type": "text", "text": instruction(wanted)}
         payload["system"] = [*_blocks(payload.get("system") or []), told]
         adaptations.append(Adaptation(_FORMAT, "by instruction"))
-    for control in _cache_controls(payload):
-        # Bedrock's caches have no scope; whose cache it is changes no answer.
-        changed = (control.pop("scope", None) is not None) or changed
-    if not changed:
+    scopes = [control.pop("scope") for control in _cache_controls(payload) if "scope" in control]
+    if any(scope is not None for scope in scopes):  # Bedrock's caches have none; told once, as it may stand in all
+        adaptations.append(Adaptation("cache_control.scope", "dropped"))
+    if not changed and not scopes:
         return call, ()
     body = json_text(payload)
     return replace(call, body=body, request=parse(body, type(call.request))), tuple(adaptations)

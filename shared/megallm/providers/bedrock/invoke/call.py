@@ -1,20 +1,21 @@
-"""One call of InvokeModel: sends it, whole or as a stream, and relays the reply; where it is to be judged, whole."""
+"""One call of InvokeModel: sends it, whole or as a stream, and relays the reply; reads it where it is to be judged."""
 
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import replace
 
 from megallm.errors import UpstreamFailed
 from megallm.messages.calls import Adaptation
-from megallm.messages.events import Reply, StreamEvent, Usage, plus
+from megallm.messages.events import Event, Reply, StreamEvent, Usage, plus
 from megallm.messages.native.relay import NativeRelay
 from megallm.messages.native.reply import native_reply
 from megallm.providers.bedrock.aws import Frames
 from megallm.providers.bedrock.client import BedrockClient
 from megallm.providers.bedrock.errors import Explain, InputTooLong
+from megallm.providers.bedrock.invoke.reading import ReadReply
 from megallm.providers.bedrock.invoke.stream import InvokeStream, without_amazons
 from megallm.providers.bedrock.invoke.wire import InvokeWire, repair_body
-from megallm.providers.judging import Fault, judged
-from megallm.providers.whole_replies import events_of
+from megallm.providers.judging import Fault, held_back, judged
 
 
 class InvokeCall:
@@ -36,22 +37,43 @@ class InvokeCall:
     @property
     def usage(self) -> Usage | None:
         """What Bedrock told so far."""
-        return self._spent if self._relay is None else self._relay.usage
+        return plus(self._spent, None if self._relay is None else self._relay.usage)
 
     async def create(self) -> Reply:
         """The whole reply. Raises GatewayError; cancelling it ends the upstream call."""
         self._relay = self._spent = None
-        reply = await self._ask(self._wire.body)
+        return await self._judged(await self._ask(self._wire.body))
+
+    def stream(self) -> AsyncGenerator[StreamEvent, None]:
+        """The reply as it comes; of one that is to be judged the beginning and the thinking, the rest at its end.
+
+        Raises GatewayError in place of the events that never came.
+        """
+        self._relay = self._spent = None
+        # Most replies are passed on as they are: a generator around them would cost each event something.
+        return self._relayed() if self._wire.format is None else self._held_back()
+
+    async def _held_back(self) -> AsyncGenerator[StreamEvent, None]:
+        async with aclosing(held_back(self._read(), self._judge)) as events:
+            async for event in events:
+                yield event
+
+    async def _read(self) -> AsyncGenerator[Event, None]:
+        reply = ReadReply()
+        async with aclosing(self._relayed()) as events:
+            async for event in events:
+                for read in reply.feed(event):
+                    yield read
+
+    async def _judge(self, reply: Reply) -> Reply:
+        return await self._judged(self._spend(reply))
+
+    async def _judged(self, reply: Reply) -> Reply:
+        """The reply, or the one that came when asked once more. Raises UpstreamFailed (contract C24)."""
         return reply if self._wire.format is None else await judged(reply, self._wire.format, self._ask_again)
 
-    async def stream(self) -> AsyncGenerator[StreamEvent, None]:
-        """The reply as it comes. Raises GatewayError in place of the events that never came."""
-        if self._wire.format is not None:
-            # Nothing could be shown before all is there, so Bedrock need not stream it.
-            for whole in events_of(await self.create()):
-                yield whole
-            return
-        self._spent = None
+    async def _relayed(self) -> AsyncGenerator[StreamEvent, None]:
+        """The events of one streamed answer."""
         try:
             frames = Frames()
             async with self._client.open(self._model, "invoke-with-response-stream", self._wire.body) as answer:
@@ -83,7 +105,11 @@ class InvokeCall:
             answer = without_amazons(answer) if b'"amazon-bedrock-' in answer else answer
         except ValueError as error:
             raise UpstreamFailed("The upstream's answer is not valid JSON") from error
-        reply = native_reply(answer, stop_sequences=self._wire.stop_sequences)
+        return self._spend(native_reply(answer, stop_sequences=self._wire.stop_sequences))
+
+    def _spend(self, reply: Reply) -> Reply:
+        """Takes the reply's tokens into account, and gives it with all tokens so far."""
+        self._relay = None
         usage = self._spent = plus(self._spent, reply.usage)
         assert usage is not None
         return replace(reply, usage=usage)
