@@ -12,9 +12,10 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
 
-from infra import metrics
 from infra.function_specs import FUNCTIONS
+from infra.own_metrics import own_metric
 from infra.queues import Queues
+from megallm.telemetry import metrics
 
 _MINUTE = Duration.minutes(1)
 _FIVE_MINUTES = Duration.minutes(5)
@@ -115,26 +116,15 @@ def _of_batches(prefix: str) -> list[Watch]:
     return [
         Watch(
             "stuck-batches",
-            "Batches make no progress",
-            own_metric(metrics.STUCK_BATCHES, prefix, _FIVE_MINUTES, "Maximum"),
+            "Batches do not end that should have",
+            own_metric(metrics.STUCK_BATCHES, prefix, period=_FIVE_MINUTES, statistic="Maximum"),
             1,
             periods=3,
         ),
         Watch(
             "upstream-misconfigured",
             "An upstream refuses the gateway's own credentials",
-            own_metric(metrics.MISCONFIGURED, prefix, _FIVE_MINUTES, "Sum"),
+            own_metric(metrics.MISCONFIGURED, prefix, period=_FIVE_MINUTES),
             1,
         ),
     ]
-
-
-def own_metric(name: str, prefix: str, period: Duration, statistic: str) -> cloudwatch.Metric:
-    """A metric of the functions' own, over all its other dimensions."""
-    return cloudwatch.Metric(
-        namespace=metrics.NAMESPACE,
-        metric_name=name,
-        dimensions_map={"Stack": prefix},
-        period=period,
-        statistic=statistic,
-    )

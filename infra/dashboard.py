@@ -8,9 +8,9 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from infra import metrics
-from infra.alarms import own_metric
+from infra.own_metrics import each_own_metric, own_metric
 from infra.queues import Queues
+from megallm.telemetry import metrics
 
 _PERIOD = Duration.minutes(5)
 _HALF = 12
@@ -38,24 +38,37 @@ class Dashboard(Construct):
             period_override=cloudwatch.PeriodOverride.AUTO,
             widgets=[
                 [
-                    _chart("Requests", [api.metric_count(period=_PERIOD), self._own(metrics.REQUESTS)]),
+                    _chart("Requests", [api.metric_count(period=_PERIOD), *self._own(metrics.REQUESTS)]),
                     _chart(
                         "Refused and failed",
                         [
                             api.metric_client_error(period=_PERIOD, statistic="Sum"),
                             api.metric_server_error(period=_PERIOD, statistic="Sum"),
-                            self._own(metrics.REFUSALS),
+                            *self._own(metrics.REFUSALS),
                         ],
                     ),
                 ],
                 [
-                    _chart("Tokens", [self._own(metrics.INPUT_TOKENS), self._own(metrics.OUTPUT_TOKENS)]),
-                    _chart("Cost of the models, US dollars", [self._own(metrics.COST)]),
+                    _chart("Requests by tier and model", [self._each(metrics.REQUESTS, metrics.BY_MODEL)]),
+                    _chart("Refused, by cause", [self._each(metrics.REFUSALS, metrics.BY_CAUSE)]),
+                ],
+                [
+                    _chart("Tokens", [*self._own(metrics.INPUT_TOKENS), *self._own(metrics.OUTPUT_TOKENS)]),
+                    _chart("Cost of the models, US dollars", [self._each(metrics.COST, metrics.BY_MODEL)]),
                 ],
                 [
                     _chart(
                         "Milliseconds to the first token",
-                        [self._own(metrics.FIRST_TOKEN, statistic) for statistic in ("p50", "p99")],
+                        [
+                            own_metric(
+                                metrics.FIRST_TOKEN,
+                                prefix,
+                                period=_PERIOD,
+                                statistic=statistic,
+                                by={metrics.SOURCE: metrics.API},
+                            )
+                            for statistic in ("p50", "p99")
+                        ],
                     ),
                     _chart(
                         "Milliseconds of the functions, p99",
@@ -98,8 +111,15 @@ class Dashboard(Construct):
             ],
         )
 
-    def _own(self, name: str, statistic: str = "Sum") -> cloudwatch.IMetric:
-        return own_metric(name, self._prefix, _PERIOD, statistic)
+    def _own(self, name: str) -> list[cloudwatch.IMetric]:
+        """Of requests, and of the calls for batches."""
+        return [
+            own_metric(name, self._prefix, period=_PERIOD, by={metrics.SOURCE: source})
+            for source in (metrics.API, metrics.BATCH)
+        ]
+
+    def _each(self, name: str, dimensions: tuple[str, ...]) -> cloudwatch.IMetric:
+        return each_own_metric(name, self._prefix, dimensions, period=_PERIOD)
 
 
 def _chart(title: str, left: list[cloudwatch.IMetric]) -> cloudwatch.GraphWidget:

@@ -42,6 +42,8 @@ class Settings(BaseModel):
     batch_tokens_per_minute: Annotated[int, Field(ge=1)] | None = None
     # The EventBridge bus that is told of the end of a batch; without one it is only logged.
     event_bus: str | None = None
+    # The stack that the log's metrics are of (CloudWatch's embedded metric format); without it, there are none in it.
+    metrics_stack: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")] | None = None
     # The routes: "local" or "aws" for a catalogue that ships, or the path of a TOML file.
     catalog: str = "local"
     # Refuses whatever would otherwise be adapted, and the fields that Anthropic's own API refuses.

@@ -121,7 +121,12 @@ class Lambda:
     @property
     def lines(self) -> list[Json]:
         """What the process has logged so far."""
-        return [json.loads(line) for line in self._output.text.splitlines()]
+        return [json.loads(line) for line in self.output.splitlines()]
+
+    @property
+    def output(self) -> str:
+        """The same, as it was written."""
+        return self._output.text
 
     def first_error(self) -> str:
         """The first line on standard error, when it is there."""

@@ -10,17 +10,19 @@ from typing import TextIO
 from pydantic_core import to_json
 
 LOGGER = logging.getLogger("megallm")
-_FIELDS = "megallm_fields"
+_FIELDS, _MEMBERS = "megallm_fields", "megallm_members"
 
 
-def log(event: str, fields: Mapping[str, object], *, error: BaseException | None = None) -> None:
+def log(
+    event: str, fields: Mapping[str, object], *, error: BaseException | None = None, members: str | None = None
+) -> None:
     """Writes one line, at level error where there is one. *fields* are scalars: ids, counts, names, milliseconds.
 
-    Never pass what a caller wrote.
+    *members* is JSON text of further members, which are metrics. Never pass what a caller wrote.
     """
     level = logging.INFO if error is None else logging.ERROR
     if LOGGER.isEnabledFor(level):
-        LOGGER.log(level, event, exc_info=error, extra={_FIELDS: fields})
+        LOGGER.log(level, event, exc_info=error, extra={_FIELDS: fields, _MEMBERS: members})
 
 
 class JsonLines(logging.Formatter):
@@ -38,7 +40,9 @@ class JsonLines(logging.Formatter):
         line.update(fields_of(record))
         if record.exc_info and record.exc_info[1] is not None:
             line["error"] = _places(record.exc_info[1])
-        return to_json(line, fallback=str).decode()
+        text = to_json(line, fallback=str).decode()
+        members = getattr(record, _MEMBERS, None)
+        return text if members is None else f"{text[:-1]},{members}}}"
 
 
 def fields_of(record: logging.LogRecord) -> Mapping[str, object]:

@@ -1,0 +1,1 @@
+"""The metrics in the log: that CloudWatch finds them there, and that they say what was done."""
