@@ -20,10 +20,14 @@ def environment(
     settings |= {
         "batches_bucket": bucket,
         "event_bus": EVENT_BUS,
+        "metrics_stack": options.name,
         "catalog": "aws" if options.catalog == "aws" else CATALOG,
         "signing_secret": f"secretsmanager:{signing_secret}",
         "strict": _text(options.strict),
         "fetch_image_urls": _text(options.fetch_image_urls),
+        "batch_concurrency": str(options.batch_concurrency),
+        "upstream_timeout_seconds": str(options.upstream_timeout_seconds),
+        "key_cache_seconds": str(options.key_cache_seconds),
     }
     if options.batch_tokens_per_minute:
         settings["batch_tokens_per_minute"] = str(options.batch_tokens_per_minute)

@@ -49,6 +49,8 @@ class GatewayFunction(Construct):
             timeout=Duration.seconds(spec.timeout_seconds),
             role=self.role,
             log_group=self.log_group,
+            # Our lines are JSON already, and CloudWatch reads metrics only from those that nothing was added to.
+            logging_format=lambda_.LoggingFormat.TEXT,
         )
 
     def allow(self, actions: Sequence[str], resources: Sequence[str]) -> None:

@@ -45,7 +45,13 @@ _RETRY_SECONDS = 1
 
 
 class GatewayResponses(Construct):
-    """All of them, with the request id under which API Gateway's access log has the request."""
+    """All of them, with the request id under which API Gateway's access log has the request.
+
+    It is a UUID, where ours begin with ``req_``: a body's template could put that before it, but a header is a
+    variable as it is, or a fixed text, and both must have the same id.
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-gatewayResponse-definition.html
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/request-response-data-mappings.html
+    """
 
     def __init__(self, scope: Construct, construct_id: str, *, api: apigateway.RestApi) -> None:
         super().__init__(scope, construct_id)

@@ -45,6 +45,8 @@ GRANTS: Mapping[str, Grants] = {
         _RECORDS: (*_READ, *_BEGIN, *_END, *_LIST, *_FORGET),
         _OBJECTS: (*_FETCH, *_STORE, *_REMOVE),
         "work-queue": _SEND,
+        # Who cancels a batch calls the finisher.
+        "finish-queue": _SEND,
     },
     # Beside messages it streams the results of batches.
     "messages": {
@@ -54,11 +56,14 @@ GRANTS: Mapping[str, Grants] = {
         _RECORDS: ("dynamodb:GetItem",),
         _OBJECTS: _FETCH,
     },
+    # It looks at its owner's other batches, to say when the new one will be done; what it could not take in is to come
+    # again soon.
     "batch-intake": {
         **_LISTING,
+        "intake-queue": ("sqs:ChangeMessageVisibility",),
         **_TELL,
         "keys": ("dynamodb:GetItem",),
-        _RECORDS: (*_READ, *_BEGIN, *_END),
+        _RECORDS: (*_READ, *_BEGIN, *_END, *_LIST),
         _OBJECTS: (*_FETCH, *_STORE),
         "work-queue": _SEND,
     },

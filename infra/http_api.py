@@ -28,6 +28,7 @@ class HttpApi(Construct):
         requests_per_second: int,
         burst_requests: int,
         log_days: int,
+        domain: apigateway.DomainNameOptions | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
         log_group = logs.LogGroup(
@@ -39,6 +40,7 @@ class HttpApi(Construct):
             rest_api_name=name,
             description="An Anthropic-compatible gateway: the Messages API over the models of one's own choice.",
             endpoint_types=[apigateway.EndpointType.REGIONAL],
+            domain_name=domain,
             # Without this role API Gateway writes no logs. It is one for all APIs of the account and region.
             cloud_watch_role=True,
             cloud_watch_role_removal_policy=RemovalPolicy.RETAIN,
@@ -59,6 +61,12 @@ class HttpApi(Construct):
         self.api.root.add_proxy(any_method=True, default_integration=anything)
         if streamed is not None:
             self._stream(anything, _streamed(streamed))
+
+    @property
+    def url(self) -> str:
+        """The base URL for clients."""
+        domain = self.api.domain_name
+        return self.api.url if domain is None else f"https://{domain.domain_name}/"
 
     def _stream(self, anything: apigateway.Integration, streamed: apigateway.Integration) -> None:
         """A path that is spelled out is no longer the catch-all's, nor what stands between: each gets both again."""

@@ -77,6 +77,29 @@ class Options(BaseModel):
         int,
         Field(ge=0, description="What one owner's batches may use, beside its other calls; 0: what its tier has."),
     ] = 0
+    batch_concurrency: Annotated[
+        int, Field(ge=1, le=1000, description="Calls in flight to one upstream from one part of a batch.")
+    ] = 64
+    upstream_timeout_seconds: Annotated[
+        int, Field(ge=1, le=890, description="How long one call to an upstream may take, its last token included.")
+    ] = 600
+    key_cache_seconds: Annotated[
+        int, Field(ge=0, le=3600, description="How long a key's record is believed: so long a revoked key still works.")
+    ] = 30
+    domain_name: Annotated[
+        str,
+        Field(
+            pattern=r"^([a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+)?$",
+            description="A domain of your own for the API, such as `llm.example.com`.",
+        ),
+    ] = ""
+    certificate_arn: Annotated[
+        str,
+        Field(
+            pattern=r"^(arn:[a-z-]+:acm:[a-z0-9-]+:[0-9]{12}:certificate/.+)?$",
+            description="Its certificate in AWS Certificate Manager, in the region of the stack.",
+        ),
+    ] = ""
     requests_per_second: Annotated[
         int, Field(ge=1, le=10000, description="API Gateway's own limit over all keys, before any tier's.")
     ] = 200
@@ -101,10 +124,13 @@ class Options(BaseModel):
         """Reads CDK's context, in which CDK's own keys have a ``:``, a ``/`` or a ``-``. Raises BrokenOptions."""
         ours = {name: value for name, value in context.items() if not set(":/-").intersection(name)}
         try:
-            return cls.model_validate(ours)
+            options = cls.model_validate(ours)
         except ValidationError as error:
             lines = [_told(str(item["loc"][0]), item["type"], item["msg"]) for item in error.errors()]
             raise BrokenOptions("; ".join(lines)) from None
+        if bool(options.domain_name) != bool(options.certificate_arn):
+            raise BrokenOptions("domain_name and certificate_arn: a domain of your own needs both")
+        return options
 
 
 def _told(name: str, error_type: str, message: str) -> str:

@@ -11,6 +11,7 @@ from infra import assets
 from infra.alarms import Alarms
 from infra.bucket import BatchBucket
 from infra.bundle.files import Bundle
+from infra.custom_domain import custom_domain
 from infra.dashboard import Dashboard
 from infra.environment import EVENT_BUS, environment
 from infra.function import ARCHITECTURES, GatewayFunction
@@ -76,6 +77,7 @@ class GatewayStack(Stack):
             requests_per_second=options.requests_per_second,
             burst_requests=options.burst_requests,
             log_days=options.log_days,
+            domain=custom_domain(self, options),
         )
         functions = {role: function.function for role, function in self.functions.items()}
         Alarms(
@@ -156,10 +158,14 @@ class GatewayStack(Stack):
 
     def _tell(self) -> None:
         outputs = {
-            "Endpoint": (self.http.api.url, "The base URL for the SDKs"),
+            "Endpoint": (self.http.url, "The base URL for the SDKs"),
             "Bucket": (self.storage.bucket.bucket_name, "Where batches are dropped, and their results found"),
             "KeysTable": (self._tables.by_role["keys"].table_name, "The API keys, for `megallm keys`"),
             "Streaming": (self._options.streaming, "How streams are served"),
         }
+        domain = self.http.api.domain_name
+        if domain is not None:
+            target = domain.domain_name_alias_domain_name
+            outputs["DomainTarget"] = (target, "What the domain's CNAME or alias record points to")
         for name, (value, description) in outputs.items():
             CfnOutput(self, name, value=value, description=description)

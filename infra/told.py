@@ -4,29 +4,34 @@ import shlex
 from collections.abc import Mapping
 
 from infra.options import Options
+from megallm.stores.resources import PREFIX, name_of
 
 
 def after_deploy(outputs: Mapping[str, str], region: str, profile: str | None) -> str:
     """The stack's outputs, and the commands that make the first key and send the first message."""
     where = f"--region {region}" if profile is None else f"--profile {shlex.quote(profile)} --region {region}"
     table = outputs["KeysTable"]
-    named = "" if table == "megallm-keys" else f" --table {table}"
+    named = "" if table == name_of("keys") else f" --table {table}"
+    name = table.removesuffix("-keys")
+    stack = "" if name == PREFIX else f" --stack {name}"
     endpoint = outputs["Endpoint"].rstrip("/")
+    target = outputs.get("DomainTarget")
+    domain = "" if target is None else f"\n  DNS        {endpoint.removeprefix('https://')} is a CNAME for {target}"
     return f"""
 The gateway is there.
 
   Endpoint   {endpoint}
   Bucket     {outputs["Bucket"]}
-  Streaming  {outputs["Streaming"]}
+  Streaming  {outputs["Streaming"]}{domain}
 
 Make the first key:
 
   .venv/bin/megallm keys create --name first {where}{named}
 
-and send the first message with it:
+and try it. This prints settings for SDKs, Claude Code and curl, sends a message, and says whether it streams:
 
-  curl {endpoint}/v1/messages -H "x-api-key: $KEY" -H "content-type: application/json" \\
-    -d '{{"model": "claude-haiku-4-5", "max_tokens": 100, "messages": [{{"role": "user", "content": "Hello!"}}]}}'
+  export MEGALLM_API_KEY=mega_...
+  .venv/bin/megallm connect {where}{stack}
 
 A file that is dropped into the bucket becomes a batch:
 

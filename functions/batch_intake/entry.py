@@ -12,6 +12,10 @@ from megallm.operations.intake_batch import intake_job, intake_object
 from megallm.operations.refuse_job import refuse_job
 from megallm.telemetry import log
 
+# The queue would give a message back after six times the function's own time: an hour and a half, in which nobody sees
+# that a file was dropped. So soon, and then ever later: the last of its five tries is 81 minutes after the first.
+_AGAIN_SECONDS = (60, 240, 960, 3600)
+
 
 class IntakeEntry:
     """The function's handler."""
@@ -27,11 +31,19 @@ class IntakeEntry:
             self._take_in(message)
         except GatewayError as error:
             log("intake_failed", {"message_id": message.id}, error=error)
-            return False
         except Exception as error:  # noqa: BLE001  the outermost boundary: the others go on
             log("intake_broken", {"message_id": message.id}, error=error)
-            return False
-        return True
+        else:
+            return True
+        self._have_it_again(message)
+        return False
+
+    def _have_it_again(self, message: Message) -> None:
+        """Where that fails too, it comes again after the queue's own time."""
+        try:
+            self._work.ports.queues.intake_again(message.receipt, again_after(message.deliveries))
+        except GatewayError as error:
+            log("intake_waits", {"message_id": message.id}, error=error)
 
     def _take_in(self, message: Message) -> None:
         work = self._work
@@ -70,3 +82,8 @@ class IntakeEntry:
                 work.rules,
             )
         log("intake", {"message_id": message.id, "batch_id": batch.id, "state": batch.state, "items": batch.total})
+
+
+def again_after(deliveries: int) -> int:
+    """In how many seconds a message is to come that could not be worked off so many times."""
+    return _AGAIN_SECONDS[min(deliveries, len(_AGAIN_SECONDS)) - 1]

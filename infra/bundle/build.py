@@ -63,7 +63,7 @@ def installed_packages(where: Target, lock: str, out: Path) -> Path:
         shutil.rmtree(partial, ignore_errors=True)
         packages.install(lock, where, partial)
         prune.prune(partial)
-        elf.strip_all(partial)
+        elf.strip_all(partial, where.architecture)
         # Nobody reads them there, and they are a sixth of the zip file.
         bytecode.compile_all(partial, TASK, keep_sources=False)
         partial.rename(folder)

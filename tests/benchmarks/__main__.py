@@ -10,6 +10,7 @@ from tests.benchmarks import (
     batches,
     bundle,
     cold_start,
+    hundred_thousand,
     indexing,
     invocation,
     limits,
@@ -27,6 +28,7 @@ BENCHMARKS: dict[str, Callable[[], list[Row]]] = {
     "bundle": bundle.run,
     "indexing": indexing.run,
     "batches": batches.run,
+    "hundred_thousand": hundred_thousand.run,
     "throughput": throughput.run,
     "limits": limits.run,
 }

@@ -1,6 +1,5 @@
 """The Lambda bundle beside the same code as pip installs it: size, and what a function's start takes of the CPU."""
 
-import statistics
 import tempfile
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from infra.options import Options
 from tests.benchmarks.measure import Row
 from tests.infra.bundle.unpacked import Unpacked, copy_sources, native_architecture, unpack
 
-ROUNDS = 5
+ROUNDS = 9
 MOST_MEGABYTES = 15.0
 LEAST_RATIO = 2.5
 
@@ -43,7 +42,7 @@ def run() -> list[Row]:
             Row("the same code and packages, as pip installs them", f"{plain_size:.1f} MB"),
             _start("import of the API's entry, which composes the gateway", _API, ours, plain, LEAST_RATIO),
             _start("of that, the modules", _IMPORTS, ours, plain, None),
-            _start("import of a batch worker's entry", _WORKER, ours, plain, None),
+            _start("import of a batch worker's entry", _WORKER, ours, plain, LEAST_RATIO),
         ]
 
 
@@ -59,10 +58,11 @@ def _start(what: str, modules: str, ours: Unpacked, plain: Unpacked, least: floa
     for _ in range(ROUNDS):
         for name, each in (("ours", ours), ("plain", plain)):
             seconds[name].append(float(each.run(_PROGRAM.format(modules=modules))))
-    bundled, installed = (statistics.median(seconds[name]) for name in ("ours", "plain"))
-    ratio = installed / bundled
-    measured = f"{bundled * 1000:.0f} ms; as installed {installed * 1000:.0f} ms; {ratio:.1f}×"
-    return Row(what, measured) if least is None else Row(what, measured, f"≥ {least:g}×", ratio >= least)
+    # Whatever else runs on the machine only adds to what a start takes, and so to the least of it the least.
+    bundled, installed = (min(seconds[name]) * 1000 for name in ("ours", "plain"))
+    faster = installed / bundled
+    measured = f"{bundled:.0f} ms; as installed {installed:.0f} ms; {faster:.2f}×"
+    return Row(what, measured) if least is None else Row(what, measured, f"≥ {least:g}×", faster >= least)
 
 
 def _megabytes(path: Path) -> float:

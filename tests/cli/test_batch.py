@@ -15,9 +15,11 @@ import pytest
 
 from megallm.batches.model import OPERATOR, Batch, Job, Source, batch_id_of
 from megallm.errors import UpstreamMisconfigured
+from megallm.local.isolation import local_target
 from megallm.messages.calls import Call
 from megallm.messages.requests import MessagesRequest
 from tests.cli.batch_clone import PATIENCE_SECONDS, BatchClone, batch_clone, said
+from tests.cli.canned_server import Canned, canned, no_stack, stack_with
 from tests.fakes import Pause, ScriptedProvider, Step, text_reply
 from tests.local.running import as_json, megallm
 
@@ -95,9 +97,8 @@ def test_what_failed_is_retried_as_a_batch_of_its_own(clone: BatchClone) -> None
         results = clone.megallm("batch", "results", shown(retried.stdout)["id"])
     errors = clone.megallm("batch", "results", batch_id, "--errors")
 
-    assert (
-        waited.stderr.splitlines()[-1] == f"Try the failed items again with `megallm batch retry {batch_id} --failed`."
-    )
+    advice = f"Try the items without success again with `megallm batch retry {batch_id} --failed`."
+    assert waited.stderr.splitlines()[-1] == advice
     batch = shown(retried.stdout)
     assert (batch["items"], batch["counts"]["succeeded"], batch["options"]["style"]) == (1, 1, "eli5")
     assert shown(again.stdout) == {"id": batch["id"]}
@@ -172,7 +173,8 @@ def test_a_key_s_batch_is_owned_by_the_key(clone: BatchClone) -> None:
     assert (batch["owner"], batch["counts"]["succeeded"]) == ("abcdefgh", 1)
     assert batch["input"]["key"].startswith("uploads/keys/abcdefgh/")
     assert known.stderr.splitlines()[0] == (
-        "At 100,000 tokens a minute, which its owner's batches may use, its input takes 1:00."
+        "At 100,000 tokens a minute, which its owner's batches may use, its input alone takes 1:00; "
+        "its status tells when all of it is expected."
     )
     assert (unknown.status, unknown.stdout, unknown.stderr) == (
         1,
@@ -205,7 +207,7 @@ def test_the_list_has_everybody_s_batches_the_newest_first(clone: BatchClone) ->
     assert [batch["id"] for batch in shown(everybody.stdout)] == ids[::-1]
     (line,) = one.stdout.splitlines()[1:]
     assert re.split(r"\s{2,}", line.strip()) == [
-        *(ids[1], "abcdefgh", "messages", "in progress", "10", "0", "0", "$0.0000", "2096-10-02 07:06", "second")
+        *(ids[1], "abcdefgh", "messages", "in progress", "10", "0", "0", "$0.0000", "2096-10-02 07:06", "-", "second")
     ]
 
 
@@ -317,17 +319,48 @@ def test_retrying_wants_its_word(clone: BatchClone) -> None:
     assert "say --failed" in ended.stderr
 
 
-def test_without_a_bucket_the_remedy_is_named(tmp_path: Path) -> None:
-    """A deployed stack has one of its own name."""
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (
+            no_stack(),
+            "there is no stack 'other' in us-east-1; --stack and --region name another. Without a stack, name the "
+            "bucket with --bucket.",
+        ),
+        (
+            stack_with({"Endpoint": "https://abc.example/prod/"}),
+            "the stack 'other' has no output Bucket: it is no gateway's, or its deployment is not finished.",
+        ),
+    ],
+)
+def test_without_a_stack_or_its_bucket_the_remedy_is_named(tmp_path: Path, answer: Canned, told: str) -> None:
+    """A deployed stack tells its bucket; what the environment has is not of a stack that was named."""
+    environ = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "y", "MEGALLM_BATCHES_BUCKET": "b"}
+    with canned({"POST /": answer}) as aws:
+        elsewhere = ("--region", "us-east-1", "--endpoint-url", aws, "--stack", "other")
+        ended = megallm(tmp_path, "batch", "list", *elsewhere, environ=environ)
+
+    assert (ended.status, ended.stdout, ended.stderr) == (1, "", f"megallm: {told}\n")
+
+
+def test_the_bucket_of_a_deployed_stack_is_found_by_its_outputs(clone: BatchClone, tmp_path: Path) -> None:
+    """No other option is needed than where the stack is; a batch that is not there is looked for in its table."""
     environ = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "y"}
+    template = {
+        "Resources": {"Topic": {"Type": "AWS::SNS::Topic"}},
+        "Outputs": {"Bucket": {"Value": clone.ports.bucket}},
+    }
+    cloudformation = local_target(clone.endpoint_url).cloudformation()
+    cloudformation.create_stack(StackName="megallm", TemplateBody=json.dumps(template))
+    texts_file = tmp_path / "texts.jsonl"
+    texts_file.write_text('{"text":"x"}\n')
+    elsewhere = ("--region", "us-east-1", "--endpoint-url", clone.endpoint_url)
 
-    ended = megallm(tmp_path, "batch", "list", "--region", "us-east-1", environ=environ)
-
-    assert (ended.status, ended.stdout, ended.stderr) == (
-        1,
-        "",
-        "megallm: which bucket are the batches in? Name it with --bucket, or in MEGALLM_BATCHES_BUCKET.\n",
+    ended = megallm(
+        tmp_path, "batch", "submit", "texts.jsonl", "--task", "summarize", *MODEL, *elsewhere, environ=environ
     )
+
+    assert (ended.status, ID.fullmatch(ended.stdout.strip()) is not None) == (0, True), ended.stderr
 
 
 def test_another_aws_is_taken_by_its_options(clone: BatchClone, tmp_path: Path) -> None:

@@ -1,12 +1,13 @@
 """How a batch is shown."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from megallm.batches.model import Batch, Counts, Job, Source, Spent
 from megallm.cli.batch_progress import duration, told
-from megallm.cli.batch_shown import row, rows, shown, state_of
+from megallm.cli.batch_shown import end_of, row, rows, shown, state_of
 
 BATCH = Batch(
     id="msgbatch_1",
@@ -19,14 +20,17 @@ BATCH = Batch(
     total=5000,
     parts=5,
     parts_done=1,
+    finished=1150,
     counts=Counts(succeeded=990, errored=10),
     spent=Spent(input_tokens=1_000_000, output_tokens=20_000, microdollars=1_234_567, calls=1200),
 )
 
+NOW = BATCH.created_at + 100
+
 
 def test_scripts_get_the_whole_record() -> None:
     """Options that are not given are left out."""
-    assert shown(BATCH) == {
+    assert shown(BATCH, NOW) == {
         "id": "msgbatch_1",
         "owner": "operator",
         "task": "summarize",
@@ -36,12 +40,13 @@ def test_scripts_get_the_whole_record() -> None:
         "problem": None,
         "input": {"key": "uploads/msgbatch_1/a.jsonl", "version": "v1", "name": "a.jsonl", "size": 12_345},
         "items": 5000,
-        "done": 1200,
+        "done": 1150,
         "counts": {"succeeded": 990, "errored": 10, "canceled": 0, "expired": 0},
         "parts": 5,
         "parts_done": 1,
         "usage": {"input_tokens": 1_000_000, "output_tokens": 20_000, "calls": 1200, "cost_usd": 1.234567},
         "created_at": 1_700_000_000.5,
+        "expected_end_at": NOW + 100 * 3850 / 1150,
         "expires_at": 1_700_086_400.5,
         "ended_at": None,
     }
@@ -49,32 +54,46 @@ def test_scripts_get_the_whole_record() -> None:
 
 def test_people_get_rows() -> None:
     """Of one batch, and a line of the list."""
-    assert rows(BATCH) == [
+    assert rows(BATCH, NOW) == [
         ("id", "msgbatch_1"),
         ("owner", "operator"),
         ("task", "summarize"),
         ("file", "a.jsonl"),
         ("state", "in progress"),
-        ("items", "5,000, 1,200 done"),
+        ("items", "5,000, 1,150 done"),
         ("succeeded", "990"),
         ("failed", "10"),
         ("canceled, expired", "0, 0"),
         ("tokens in, out", "1,000,000, 20,000"),
         ("cost", "$1.2346"),
         ("created", "2023-11-14 22:13"),
-        ("ended", "-"),
+        ("ended, ~ expected", "~2023-11-14 22:20"),
     ]
-    assert row(BATCH) == (
-        *("msgbatch_1", "operator", "summarize", "in progress", "5,000", "1,200", "10", "$1.2346"),
-        *("2023-11-14 22:13", "a.jsonl"),
+    assert row(BATCH, NOW) == (
+        *("msgbatch_1", "operator", "summarize", "in progress", "5,000", "1,150", "10", "$1.2346"),
+        *("2023-11-14 22:13", "~2023-11-14 22:20", "a.jsonl"),
     )
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"finished": 0}, "-"),
+        ({"finished": 0, "expected_end_at": 1_700_003_600.5}, "~2023-11-14 23:13"),
+        ({"finished": 1}, "~2023-11-15 22:13"),
+        ({"state": "ended", "ended_at": 1_700_000_060.0}, "2023-11-14 22:14"),
+    ],
+)
+def test_the_end_is_told_once_it_is_known_or_can_be_expected(changes: dict[str, Any], told: str) -> None:
+    """By the allowance, then by the pace; never after what is not done expires. Then it is the real one."""
+    assert end_of(replace(BATCH, **changes), NOW) == told
 
 
 def test_a_refused_batch_tells_its_problem() -> None:
     """It has ended, and has no items."""
     refused = replace(BATCH, state="ended", problem="There are no items in the file", ended_at=1_700_000_060.0)
 
-    assert rows(refused)[4:6] == [("state", "refused"), ("problem", "There are no items in the file")]
+    assert rows(refused, NOW)[4:6] == [("state", "refused"), ("problem", "There are no items in the file")]
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,9 @@ def test_help_names_every_command_and_where_to_start(tmp_path: Path) -> None:
 
     assert ended.status == 0
     assert [
-        word for word in ("batch", "dev", "keys", "models", "Start with: megallm dev") if word not in ended.stdout
+        word
+        for word in ("batch", "connect", "dev", "keys", "models", "Start with: megallm dev")
+        if word not in ended.stdout
     ] == []
 
 

@@ -46,11 +46,17 @@ def templates(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "result_days": "29",
         "retain_data": "false",
         "alarm_email": "somebody@example.com",
+        "domain_name": "llm.example.com",
+        "certificate_arn": CERTIFICATE,
+        "batch_concurrency": "8",
+        "upstream_timeout_seconds": "120",
+        "key_cache_seconds": "5",
     }
     adapter = {"name": "adapted", "streaming": "adapter", "adapter_layer_arn": ADAPTER_LAYER}
     return synthesize(folder, {"default": {}, "chosen": chosen, "adapter": adapter})
 
 
+CERTIFICATE = "arn:aws:acm:eu-central-1:123456789012:certificate/abc"
 ADAPTER_LAYER = "arn:aws:lambda:eu-central-1:123456789012:layer:Adapter:1"
 
 

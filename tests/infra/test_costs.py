@@ -3,6 +3,7 @@
 import pytest
 
 from infra import costs
+from infra.prices import PRICES, Price
 from tests.infra.synthesis import ROOT, Template, resources
 
 
@@ -15,7 +16,7 @@ def test_the_page_has_the_tables_that_the_code_works_out() -> None:
 
 def test_a_table_adds_up() -> None:
     """Quantity by price, and the sum of it."""
-    lines = [costs.Line("a", 2_000_000, 0.5 / costs.MILLION), costs.Line("b", 3, 0.25)]
+    lines = [costs.Line("a", 2_000_000, Price("", 0.5, 1_000_000, "")), costs.Line("b", 3, Price("", 0.25, 1, ""))]
 
     assert costs.table(lines).splitlines()[2:] == [
         "| a | 2,000,000 | 0.0000005 | 1.00 |",
@@ -24,7 +25,21 @@ def test_a_table_adds_up() -> None:
     ]
 
 
+def test_no_price_is_without_its_source() -> None:
+    """And the page has all that are used."""
+    used = {
+        line.price for lines in (costs.messages(1, 1), costs.batch_items(1, 1), costs.busy_month()) for line in lines
+    }
+
+    assert [price for price in PRICES if not (price.source and price.dollars > 0)] == []
+    assert used - set(PRICES) == set()
+
+
 @pytest.mark.slow
 def test_the_alarms_are_counted(template: Template) -> None:
-    """They are most of what an idle month costs."""
-    assert len(resources(template, "AWS::CloudWatch::Alarm")) == costs.STACK_ALARMS
+    """They are most of what an idle month costs; one over several metrics is paid for each of them."""
+    alarms = resources(template, "AWS::CloudWatch::Alarm").values()
+
+    watched = [sum("MetricStat" in each for each in alarm.get("Metrics", [{"MetricStat": {}}])) for alarm in alarms]
+
+    assert sum(watched) == costs.STACK_ALARMS

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from infra.function_specs import FUNCTIONS
+from infra.options import Options
 from megallm.settings import PREFIX, Settings
 from tests.infra.conftest import ADAPTER_LAYER
 from tests.infra.synthesis import ROOT, Template, resources, text_of
@@ -55,6 +56,7 @@ def test_every_function_runs_its_own_entry(template: Template) -> None:
         assert (function["Runtime"], function["Architectures"]) == ("python3.12", ["arm64"])
         log = template["Resources"][function["LoggingConfig"]["LogGroup"]["Ref"]]
         assert log["Properties"]["RetentionInDays"] == 30
+        assert function["LoggingConfig"]["LogFormat"] == "Text"  # our lines are JSON, and nothing may be added to them
 
 
 def test_no_entry_of_the_specs_is_missing_in_the_code() -> None:
@@ -78,6 +80,7 @@ def test_each_functions_environment_is_valid_settings(stack: str, request: pytes
             f"{prefix}-limits",
             f"{prefix}-batches",
         )
+        assert settings.metrics_stack == prefix
         assert settings.signing_secret is not None
         assert re.fullmatch(r"secretsmanager:<Signing\w+>", settings.signing_secret)
         assert settings.batches_bucket is not None
@@ -92,6 +95,18 @@ def test_the_choices_reach_the_functions(template: Template, chosen: Template) -
 
     assert (default.catalog, default.tiers, default.strict) == ("aws", None, False)
     assert (other.catalog, str(other.tiers), other.strict) == ("catalog.toml", "tiers.toml", True)
+
+
+def test_choices_that_are_settings_have_the_settings_default(template: Template, chosen: Template) -> None:
+    """In every function: batches are calls, too."""
+    found = {
+        (each.batch_concurrency, each.upstream_timeout_seconds, each.key_cache_seconds)
+        for each in map(_settings, _functions(chosen).values())
+    }
+    names = ("batch_concurrency", "upstream_timeout_seconds", "key_cache_seconds")
+
+    assert found == {(8, 120.0, 5.0)}
+    assert {name: getattr(Options(), name) for name in names} == {name: getattr(Settings(), name) for name in names}
 
 
 def test_an_http_function_takes_what_one_event_carries(template: Template) -> None:

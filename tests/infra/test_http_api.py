@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from tests.infra.conftest import CERTIFICATE
 from tests.infra.synthesis import Template, resources, text_of
 
 pytestmark = pytest.mark.slow
@@ -93,6 +94,25 @@ def test_the_api_is_regional(template: Template) -> None:
     (api,) = resources(template, "AWS::ApiGateway::RestApi").values()
 
     assert api["EndpointConfiguration"] == {"Types": ["REGIONAL"]}
+
+
+def test_a_domain_of_ones_own_is_the_endpoint(template: Template, chosen: Template) -> None:
+    """Regional, by TLS 1.2 at least, with nothing in its path; DNS is its owner's."""
+    ((name, domain),) = resources(chosen, "AWS::ApiGateway::DomainName").items()
+    (mapping,) = resources(chosen, "AWS::ApiGateway::BasePathMapping").values()
+    (stage,) = resources(chosen, "AWS::ApiGateway::Stage")
+    outputs = {each: text_of(output["Value"]) for each, output in chosen["Outputs"].items()}
+
+    assert domain == {
+        "DomainName": "llm.example.com",
+        "EndpointConfiguration": {"Types": ["REGIONAL"]},
+        "RegionalCertificateArn": CERTIFICATE,
+        "SecurityPolicy": "TLS_1_2",
+    }
+    assert (text_of(mapping["Stage"]), "BasePath" in mapping) == (f"<{stage}>", False)
+    assert (outputs["Endpoint"], outputs["DomainTarget"]) == (f"https://<{name}>/", f"<{name}.RegionalDomainName>")
+    assert resources(template, "AWS::ApiGateway::DomainName") == {}
+    assert "DomainTarget" not in template["Outputs"]
 
 
 def test_requests_are_throttled_before_any_function_runs(template: Template) -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from infra.options import BrokenOptions, Options, table
 from infra.streaming import streaming_entry
+from tests.infra.conftest import CERTIFICATE
 from tests.infra.synthesis import ROOT
 
 
@@ -31,6 +32,11 @@ def test_the_clis_text_becomes_numbers_and_truths() -> None:
         ({"log_days": "8"}, "log_days: Input should be 1, 3, 5, 7, 14, 30, 60, 90, 180, 365, 731, 1827 or 3653"),
         ({"log_days": "soon"}, "log_days: Input should be 1, 3, 5, 7, 14, 30, 60, 90, 180, 365, 731, 1827 or 3653"),
         ({"name": "Mega LLM"}, "name: String should match pattern '^[a-z][a-z0-9-]{0,23}$'"),
+        (
+            {"domain_name": "https://llm.example.com"},
+            "domain_name: String should match pattern "
+            r"'^([a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+)?$'",
+        ),
         ({"worker_concurrency": 1}, "worker_concurrency: Input should be greater than or equal to 2"),
     ],
 )
@@ -52,6 +58,13 @@ def test_the_adapter_needs_its_layer() -> None:
     """Its versions are AWS's, so no default would stay right."""
     with pytest.raises(BrokenOptions, match=r"^adapter_layer_arn: streaming=adapter needs the ARN"):
         streaming_entry(Options(streaming="adapter"))
+
+
+@pytest.mark.parametrize("given", [{"domain_name": "llm.example.com"}, {"certificate_arn": CERTIFICATE}])
+def test_a_domain_needs_its_certificate(given: dict[str, str]) -> None:
+    """Before anything is built."""
+    with pytest.raises(BrokenOptions, match=r"^domain_name and certificate_arn: a domain of your own needs both"):
+        Options.from_context(given)
 
 
 def test_the_documentation_has_every_key_with_its_default() -> None:

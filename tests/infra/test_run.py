@@ -94,10 +94,11 @@ def test_another_profile_and_another_name_are_in_the_commands() -> None:
     """Otherwise they would reach another account, or another table."""
     told = after_deploy({**OUTPUTS, "KeysTable": "team-keys"}, "eu-central-1", "my profile")
 
-    command = (
-        "  .venv/bin/megallm keys create --name first --profile 'my profile' --region eu-central-1 --table team-keys"
-    )
-    assert command in told.splitlines()
+    commands = [line for line in told.splitlines() if line.startswith("  .venv/bin/megallm")]
+    assert commands == [
+        "  .venv/bin/megallm keys create --name first --profile 'my profile' --region eu-central-1 --table team-keys",
+        "  .venv/bin/megallm connect --profile 'my profile' --region eu-central-1 --stack team",
+    ]
 
 
 def test_an_end_says_what_is_kept() -> None:

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from megallm import __version__
-from megallm.cli import batch, dev, keys, models
+from megallm.cli import batch, connect, dev, keys, models, usage
 
 app = typer.Typer(
     name="megallm",
@@ -34,7 +34,9 @@ def root(
     """Has no options but --version; the commands have theirs."""
 
 
+app.command("connect", epilog=connect.EXIT_STATUSES)(connect.connect)
 app.command("dev")(dev.dev)
+app.command("usage")(usage.usage)
 app.add_typer(batch.app, name="batch")
 app.add_typer(keys.app, name="keys")
 app.add_typer(models.app, name="models")

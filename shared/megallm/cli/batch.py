@@ -14,7 +14,7 @@ from megallm.cli.batch_arguments import checked_job
 from megallm.cli.batch_shown import COLUMNS, row, shown
 from megallm.cli.batch_target import BatchesTable, Bucket, open_batches
 from megallm.cli.output import Json, answering, clear_errors, fail, print_json, print_table
-from megallm.cli.target import EndpointUrl, Profile, Region
+from megallm.cli.target import EndpointUrl, Profile, Region, Stack
 
 app = typer.Typer(no_args_is_help=True, help="Bulk jobs: submit a file, follow it, read its results.")
 
@@ -60,13 +60,13 @@ def submit(
     profile: Profile = None,
     region: Region = None,
     endpoint_url: EndpointUrl = None,
+    stack: Stack = None,
     table: BatchesTable = None,
     bucket: Bucket = None,
     as_json: Json = False,
 ) -> None:
     """Upload a file and have each of its items done. Prints the batch's id."""
     from megallm.batches.model import OPERATOR
-    from megallm.operations.batch_index import check_allowance
     from megallm.operations.upload_batch import upload_batch
 
     options: dict[str, object] = {
@@ -84,14 +84,14 @@ def submit(
     job = checked_job(task, {name: value for name, value in options.items() if value is not None})
     token = client_token or secrets.token_hex(16)
     owner = owner or OPERATOR
-    with open_batches(profile, region, endpoint_url, table, bucket) as opened:
+    with open_batches(profile, region, endpoint_url, table, bucket, stack) as opened:
         size, tokens_a_minute = file.stat().st_size, opened.tokens_a_minute(owner)
-        check_allowance(size, tokens_a_minute)
+        told = None if tokens_a_minute is None else time_needed(size, tokens_a_minute)
         submitted = upload_batch(opened.ports, name=file.name, pieces=_pieces(file), job=job, token=token, owner=owner)
         if not submitted.is_new:
             typer.echo(f"The token {token} has made this batch before; nothing was uploaded.", err=True)
-        elif tokens_a_minute is not None:
-            typer.echo(time_needed(size, tokens_a_minute), err=True)
+        elif told is not None:
+            typer.echo(told, err=True)
         after_submission(opened, submitted.batch_id, wait=wait, as_json=as_json)
 
 
@@ -102,6 +102,7 @@ def status(
     profile: Profile = None,
     region: Region = None,
     endpoint_url: EndpointUrl = None,
+    stack: Stack = None,
     table: BatchesTable = None,
     bucket: Bucket = None,
     as_json: Json = False,
@@ -109,7 +110,7 @@ def status(
     """Show how far a batch is, what it used and what it cost."""
     from megallm.operations.follow_batch import find_batch
 
-    with open_batches(profile, region, endpoint_url, table, bucket) as opened:
+    with open_batches(profile, region, endpoint_url, table, bucket, stack) as opened:
         batch = followed(opened, batch_id) if wait else find_batch(opened.ports.store, batch_id)
         print_batch(opened, batch, as_json)
 
@@ -123,6 +124,7 @@ def list_(
     profile: Profile = None,
     region: Region = None,
     endpoint_url: EndpointUrl = None,
+    stack: Stack = None,
     table: BatchesTable = None,
     bucket: Bucket = None,
     as_json: Json = False,
@@ -130,12 +132,12 @@ def list_(
     """List everybody's batches, the newest first."""
     from megallm.operations.follow_batch import newest_batches
 
-    with open_batches(profile, region, endpoint_url, table, bucket) as opened:
+    with open_batches(profile, region, endpoint_url, table, bucket, stack) as opened:
         found = newest_batches(opened.ports.store, [owner] if owner else opened.owners(), limit)
     if as_json:
-        print_json([shown(batch) for batch in found])
+        print_json([shown(batch, time.time()) for batch in found])
     else:
-        print_table(COLUMNS, [row(batch) for batch in found])
+        print_table(COLUMNS, [row(batch, time.time()) for batch in found])
 
 
 @app.command()
@@ -144,15 +146,16 @@ def cancel(
     profile: Profile = None,
     region: Region = None,
     endpoint_url: EndpointUrl = None,
+    stack: Stack = None,
     table: BatchesTable = None,
     bucket: Bucket = None,
     as_json: Json = False,
 ) -> None:
-    """Stop a batch. What is finished is kept; it ends within seconds, or once a part that waits is looked at again."""
+    """Stop a batch. What is finished is kept; it ends within seconds."""
     from megallm.operations.follow_batch import stop_batch
 
-    with open_batches(profile, region, endpoint_url, table, bucket) as opened:
-        batch = stop_batch(opened.ports.store, batch_id, time.time())
+    with open_batches(profile, region, endpoint_url, table, bucket, stack) as opened:
+        batch = stop_batch(opened.ports, batch_id, time.time())
         print_batch(opened, batch, as_json)
 
 
@@ -160,22 +163,23 @@ def cancel(
 def retry(
     batch_id: BatchId,
     failed: Annotated[
-        bool, typer.Option("--failed", help="The items that failed: there are no others to retry.")
+        bool, typer.Option("--failed", help="The items without success: there are no others to retry.")
     ] = False,
     wait: Wait = False,
     profile: Profile = None,
     region: Region = None,
     endpoint_url: EndpointUrl = None,
+    stack: Stack = None,
     table: BatchesTable = None,
     bucket: Bucket = None,
     as_json: Json = False,
 ) -> None:
-    """Submit the failed items of a batch again, as a batch of their own. Prints its id."""
-    from megallm.operations.upload_batch import retry_failed
+    """Submit the items of a batch that failed or were never done again, as a batch of their own. Prints its id."""
+    from megallm.operations.retry_batch import retry_failed
 
     if not failed:
-        raise typer.BadParameter("say --failed: the items that failed are submitted again", param_hint="--failed")
-    with open_batches(profile, region, endpoint_url, table, bucket) as opened:
+        raise typer.BadParameter("say --failed: the items without success are submitted again", param_hint="--failed")
+    with open_batches(profile, region, endpoint_url, table, bucket, stack) as opened:
         submitted = retry_failed(opened.ports, batch_id)
         if not submitted.is_new:
             typer.echo("They were submitted again before, as this batch.", err=True)
@@ -194,6 +198,7 @@ def results(
     profile: Profile = None,
     region: Region = None,
     endpoint_url: EndpointUrl = None,
+    stack: Stack = None,
     table: BatchesTable = None,
     bucket: Bucket = None,
 ) -> None:
@@ -202,7 +207,10 @@ def results(
     from megallm.operations.batch_ports import ObjectChanged
     from megallm.operations.follow_batch import find_batch
 
-    with open_batches(profile, region, endpoint_url, table, bucket) as opened, clear_errors(ObjectChanged, say=_gone):
+    with (
+        open_batches(profile, region, endpoint_url, table, bucket, stack) as opened,
+        clear_errors(ObjectChanged, say=_gone),
+    ):
         batch = find_batch(opened.ports.store, batch_id)
         if batch.state != "ended":
             fail(f"the batch has not ended. Wait for it with `megallm batch status {batch_id} --wait`.")

@@ -1,5 +1,6 @@
 """What a command of `megallm batch` says when it has done its work, and how it waits for a batch."""
 
+import time
 from typing import TYPE_CHECKING, NoReturn
 
 import typer
@@ -15,13 +16,15 @@ _INTERRUPTED = 130
 
 
 def time_needed(input_bytes: int, tokens_a_minute: int) -> str:
-    """When a new batch will be done, as far as its input tells."""
+    """How long a new batch will take, as far as the size of its file tells. Raises Refused for what takes too long."""
     from megallm.cli.batch_progress import duration
     from megallm.operations.batch_allowance import estimated_tokens, seconds_needed
+    from megallm.operations.batch_schedule import check_time
 
     seconds = seconds_needed(estimated_tokens(input_bytes), tokens_a_minute)
+    check_time(seconds, tokens_a_minute)
     allowed = f"At {tokens_a_minute:,} tokens a minute, which its owner's batches may use"
-    return f"{allowed}, its input takes {duration(seconds)}."
+    return f"{allowed}, its input alone takes {duration(seconds)}; its status tells when all of it is expected."
 
 
 def after_submission(opened: OpenBatches, batch_id: str, *, wait: bool, as_json: bool) -> None:
@@ -61,16 +64,16 @@ def print_batch(opened: OpenBatches, batch: "Batch", as_json: bool) -> None:
     """The record and, of a dry run, what the run would cost; then what to do next."""
     estimate = _estimate(opened, batch)
     if as_json:
-        print_json(shown(batch) | ({} if estimate is None else {"estimate": estimate}))
+        print_json(shown(batch, time.time()) | ({} if estimate is None else {"estimate": estimate}))
     else:
-        told = rows(batch)
+        told = rows(batch, time.time())
         if estimate is not None:
             told += [(f"would use: {name}", f"{value:,}") for name, value in estimate.items()]
         print_table(("", ""), told)
     if batch.problem is not None:
         fail(f"the batch was refused: {batch.problem}")
-    if batch.state == "ended" and batch.counts.errored and not as_json:
-        typer.echo(f"Try the failed items again with `megallm batch retry {batch.id} --failed`.", err=True)
+    if batch.state == "ended" and batch.counts.total > batch.counts.succeeded and not as_json:
+        typer.echo(f"Try the items without success again with `megallm batch retry {batch.id} --failed`.", err=True)
 
 
 def _estimate(opened: OpenBatches, batch: "Batch") -> dict[str, float] | None:

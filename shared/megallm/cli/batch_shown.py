@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from math import ceil
 from typing import TYPE_CHECKING
 
 from megallm.cli.expiry import written
@@ -9,11 +10,24 @@ from megallm.cli.expiry import written
 if TYPE_CHECKING:
     from megallm.batches.model import Batch
 
-COLUMNS = ("id", "owner", "task", "state", "items", "done", "failed", "cost", "created (UTC)", "file")
+COLUMNS = (
+    "id",
+    "owner",
+    "task",
+    "state",
+    "items",
+    "done",
+    "failed",
+    "cost",
+    "created (UTC)",
+    "ended, ~ expected",
+    "file",
+)
 
 
-def shown(batch: "Batch") -> dict[str, object]:
+def shown(batch: "Batch", now: float) -> dict[str, object]:
     """The whole record. Times are in seconds since 1970, as of keys."""
+    from megallm.batches.expectation import expected_end_of
     from megallm.operations.follow_batch import done_of
 
     return {
@@ -37,12 +51,13 @@ def shown(batch: "Batch") -> dict[str, object]:
             "cost_usd": batch.spent.microdollars / 1e6,
         },
         "created_at": batch.created_at,
+        "expected_end_at": expected_end_of(batch, now),
         "expires_at": batch.expires_at,
         "ended_at": batch.ended_at,
     }
 
 
-def row(batch: "Batch") -> Sequence[str]:
+def row(batch: "Batch", now: float) -> Sequence[str]:
     """One line of the list."""
     from megallm.operations.follow_batch import done_of
 
@@ -56,11 +71,12 @@ def row(batch: "Batch") -> Sequence[str]:
         f"{batch.counts.errored:,}",
         dollars(batch),
         written(int(batch.created_at)),
+        end_of(batch, now),
         batch.source.name,
     )
 
 
-def rows(batch: "Batch") -> list[tuple[str, str]]:
+def rows(batch: "Batch", now: float) -> list[tuple[str, str]]:
     """All of it that a person wants to know."""
     from megallm.operations.follow_batch import done_of
 
@@ -82,9 +98,19 @@ def rows(batch: "Batch") -> list[tuple[str, str]]:
         ("tokens in, out", f"{spent.input_tokens:,}, {spent.output_tokens:,}"),
         ("cost", dollars(batch)),
         ("created", written(int(batch.created_at))),
-        ("ended", "-" if batch.ended_at is None else written(int(batch.ended_at))),
+        ("ended, ~ expected", end_of(batch, now)),
     ]
     return told
+
+
+def end_of(batch: "Batch", now: float) -> str:
+    """When it ended or, with a ``~``, when it is expected to; ``-`` where nobody can tell yet."""
+    from megallm.batches.expectation import expected_end_of
+
+    if batch.ended_at is not None:
+        return written(int(batch.ended_at))
+    expected = expected_end_of(batch, now)
+    return "-" if expected is None else f"~{written(ceil(expected))}"
 
 
 def state_of(batch: "Batch") -> str:

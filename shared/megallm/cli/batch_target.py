@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from megallm.cli.output import clear_errors, fail
-from megallm.cli.target import Target, choose_target
+from megallm.cli.target import Target, choose_target, table_of
 
 if TYPE_CHECKING:
     from megallm.operations.batch_ports import BatchPorts
     from megallm.settings import Settings
 
 BatchesTable = Annotated[str | None, typer.Option("--table", help="The DynamoDB table of the batches.")]
-Bucket = Annotated[str | None, typer.Option(help="The S3 bucket of the batches; else MEGALLM_BATCHES_BUCKET.")]
+Bucket = Annotated[
+    str | None, typer.Option(help="The S3 bucket of the batches; else MEGALLM_BATCHES_BUCKET, or the stack's own.")
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +33,11 @@ class OpenBatches:
     def owners(self) -> list[str]:
         """All who may have batches: the operator, every key, and on this machine those who came without one."""
         from megallm.batches.model import OPERATOR
+        from megallm.keys import ANONYMOUS_ID
         from megallm.stores.open_keys import open_keys
 
         keys = [record.id for record in open_keys(self.target.aws, self.target.keys_table).list()]
-        return [OPERATOR, *keys, *(["anonymous"] if self.target.local else [])]
+        return [OPERATOR, *keys, *([ANONYMOUS_ID] if self.target.local else [])]
 
     def tokens_a_minute(self, owner: str) -> int | None:
         """What this owner's batches may use; None for no limit. Ends the command for a key that is not in use."""
@@ -55,15 +58,21 @@ class OpenBatches:
 
 @contextmanager
 def open_batches(
-    profile: str | None, region: str | None, endpoint_url: str | None, table: str | None, bucket: str | None
+    profile: str | None,
+    region: str | None,
+    endpoint_url: str | None,
+    table: str | None,
+    bucket: str | None,
+    stack: str | None,
 ) -> Iterator[OpenBatches]:
     """The batches that the options name; what goes wrong with them inside becomes one line."""
     from megallm.errors import GatewayError
     from megallm.settings import BrokenSettings, Settings
     from megallm.stores import open_batches as stores
     from megallm.stores.open_keys import NoSuchAws
+    from megallm.stores.resources import PREFIX
 
-    target = choose_target(profile, region, endpoint_url, None)
+    target = choose_target(profile, region, endpoint_url, None, stack)
     with clear_errors(BrokenSettings):
         settings = Settings.from_environ(os.environ)
     queues: dict[str, str | None] = {
@@ -75,11 +84,30 @@ def open_batches(
     if target.local:
         local_bucket, queues = _local()
         chosen = bucket or local_bucket
+    elif stack is not None:  # what the environment has is of another one
+        chosen, queues = bucket, {}
     if not chosen:
-        fail("which bucket are the batches in? Name it with --bucket, or in MEGALLM_BATCHES_BUCKET.")
+        chosen = _bucket_of(target, stack or PREFIX)
     with clear_errors(NoSuchAws), clear_errors(GatewayError, say=_with_cause):
-        ports = stores.open_batches(target.aws, table=table or settings.batches_table, bucket=chosen, queue_urls=queues)
+        ports = stores.open_batches(
+            target.aws,
+            table=table or table_of("batches", stack),
+            bucket=chosen,
+            queue_urls=queues,
+            prefix=stack or PREFIX,
+        )
         yield OpenBatches(ports, target, settings)
+
+
+def _bucket_of(target: Target, stack: str) -> str:
+    """What the stack tells. Ends the command where there is none."""
+    from megallm.stores.deployed import NoStack, stack_outputs
+
+    with clear_errors(NoStack, say=lambda error: f"{error}. Without a stack, name the bucket with --bucket."):
+        outputs = stack_outputs(target.aws, stack)
+    if "Bucket" not in outputs:
+        fail(f"the stack {stack!r} has no output Bucket: it is no gateway's, or its deployment is not finished.")
+    return outputs["Bucket"]
 
 
 def _local() -> tuple[str, dict[str, str | None]]:

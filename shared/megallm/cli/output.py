@@ -58,10 +58,10 @@ def visible(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
-def fail(message: str) -> NoReturn:
-    """Ends the command with one line on stderr and exit status 1."""
+def fail(message: str, exit_status: int = FAILED) -> NoReturn:
+    """Ends the command with one line on stderr and exit status 1, or another one that the command documents."""
     typer.echo(f"megallm: {message}", err=True)
-    raise typer.Exit(FAILED)
+    raise typer.Exit(exit_status)
 
 
 @contextmanager

@@ -4,20 +4,24 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from megallm.batches.model import OPERATOR
-from megallm.composition.root import AWS_FROM_THE_ENVIRONMENT, compose, tiers_of
+from megallm.composition.root import compose, tiers_of
+from megallm.errors import InternalError
 from megallm.keys import status
 from megallm.limits.tiers import Tiers
-from megallm.operations.batch_allowance import BatchAllowance
-from megallm.operations.batch_index import IndexRules
 from megallm.operations.batch_ports import BatchPorts
 from megallm.operations.gateway import Gateway
 from megallm.operations.ports import KeyStore
-from megallm.operations.run_part import Worker
 from megallm.settings import BrokenSettings, Settings
 from megallm.stores.aws import AwsTarget
 from megallm.stores.keys import DynamoKeys
+from megallm.telemetry.metrics import NONE
+
+if TYPE_CHECKING:
+    from megallm.operations.batch_index import IndexRules
+    from megallm.operations.run_part import Worker
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,16 @@ class Owners:
             return self.tiers.basic.tokens_per_minute
         return (record.limits or self.tiers.of_tier(record.tier)).tokens_per_minute
 
+    def tier(self, owner: str) -> str:
+        """Its tier, for the metrics. An owner that cannot be asked for now has none: no work waits for that."""
+        if owner == OPERATOR:
+            return OPERATOR
+        try:
+            record = self.keys.get(owner)
+        except InternalError:
+            return NONE
+        return NONE if record is None else record.tier
+
 
 @dataclass(frozen=True, slots=True)
 class BatchWork:
@@ -53,12 +67,18 @@ class BatchWork:
     owners: Owners
 
     @property
-    def rules(self) -> IndexRules:
+    def rules(self) -> "IndexRules":
         """What the intake and the sweeper go by."""
+        # Imported here, as below: no function loads what only the others work with.
+        from megallm.operations.batch_index import IndexRules
+
         return IndexRules(self.gateway.catalog, self.owners.tokens_a_minute)
 
-    def worker(self) -> Worker:
+    def worker(self) -> "Worker":
         """A worker; one a process. Made on the event loop that it works on, or before that runs."""
+        from megallm.operations.batch_allowance import BatchAllowance
+        from megallm.operations.run_part import Worker
+
         allowance = BatchAllowance(
             self.gateway.limiter,
             self.owners.tokens_a_minute,
@@ -66,16 +86,21 @@ class BatchWork:
             in_thread=asyncio.to_thread,
         )
         settings = self.gateway.settings
-        return Worker(self.gateway, self.ports, concurrency=settings.batch_concurrency, allowance=allowance)
+        return Worker(
+            self.gateway,
+            self.ports,
+            concurrency=settings.batch_concurrency,
+            allowance=allowance,
+            tier_of=self.owners.tier,
+        )
 
 
-def compose_batches(
-    settings: Settings, aws: AwsTarget = AWS_FROM_THE_ENVIRONMENT, gateway: Gateway | None = None
-) -> BatchWork:
+def compose_batches(settings: Settings, aws: AwsTarget | None = None, gateway: Gateway | None = None) -> BatchWork:
     """For the functions that work on batches; *gateway* is theirs, if they have one. Imports no web framework.
 
     Raises BrokenSettings, also where the settings name no bucket, or BrokenCatalog.
     """
+    aws = aws or AwsTarget()
     gateway = gateway or compose(settings, aws)
     if gateway.batches is None:
         raise BrokenSettings("MEGALLM_BATCHES_BUCKET: it is needed to work on batches")

@@ -23,17 +23,15 @@ from megallm.stores.aws import AwsTarget
 from megallm.stores.keys import DynamoKeys
 from megallm.stores.limits_open import TableLimiter
 from megallm.stores.secrets import Secrets
+from megallm.telemetry.embedded import EmbeddedMetrics
 
-AWS_FROM_THE_ENVIRONMENT = AwsTarget()
 
-
-def compose(
-    settings: Settings, aws: AwsTarget = AWS_FROM_THE_ENVIRONMENT, environ: Mapping[str, str] | None = None
-) -> Gateway:
+def compose(settings: Settings, aws: AwsTarget | None = None, environ: Mapping[str, str] | None = None) -> Gateway:
     """The gateway that these settings describe. *environ* has the secrets that the catalogue names by ``env:``.
 
-    Raises BrokenSettings or BrokenCatalog.
+    Which AWS to talk to, its environment says where *aws* does not. Raises BrokenSettings or BrokenCatalog.
     """
+    aws = aws or AwsTarget()
     catalog = load(settings.catalog, fault_in)
     workshop = Workshop(settings, Secrets(aws, os.environ if environ is None else environ))
     makers: dict[str, Callable[[], Provider]] = {
@@ -52,7 +50,8 @@ def compose(
     keys = DynamoKeys(dynamodb, settings.keys_table)
     limiter = TableLimiter(aws, dynamodb, settings.limits_table, tiers_of(settings))
     gateway = assemble(settings, keys, catalog, providers, limiter)
-    return replace(gateway, shared=workshop, batches=batch_ports(settings, aws))
+    metrics = None if settings.metrics_stack is None else EmbeddedMetrics(settings.metrics_stack)
+    return replace(gateway, shared=workshop, batches=batch_ports(settings, aws), metrics=metrics)
 
 
 def assemble(

@@ -1,5 +1,6 @@
 """The steps of a build, each by itself: which wheels, what is left out, how it is compiled and packed."""
 
+import gzip
 import json
 import os
 import shutil
@@ -8,11 +9,13 @@ import sys
 import zipfile
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
 from infra.bundle import archive, bytecode, elf, packages, prune, service_models
 from infra.bundle.target import NoSuchRuntime, Target, target
+from tests.infra.bundle.unpacked import native_architecture
 
 
 def test_the_runtime_follows_the_python_at_hand() -> None:
@@ -69,7 +72,10 @@ ENDPOINTS = """
 def test_what_never_runs_is_left_out(tmp_path: Path) -> None:
     """Services that are not asked, sources for compilers, the embedded model's client, pages for an index."""
     for name in (
-        "botocore/data/s3/2006/service-2.json.gz",
+        "boto3/session.py",
+        "boto3-1.dist-info/METADATA",
+        "botocore/session.py",
+        "botocore/data/s3/2006/paginators-1.json",
         "botocore/data/s3/2006/examples-1.json",
         "botocore/data/ec2/2016/service-2.json.gz",
         "botocore/data/endpoints.json",
@@ -95,7 +101,8 @@ def test_what_never_runs_is_left_out(tmp_path: Path) -> None:
     assert sorted(archive.files_of(tmp_path)) == [
         "aiohttp/client.py",
         "botocore/data/endpoints.json",
-        "botocore/data/s3/2006/service-2.json.gz",
+        "botocore/data/s3/2006/paginators-1.json",
+        "botocore/session.py",
         "pydantic-2.dist-info/METADATA",
         "pydantic/main.py",
     ]
@@ -114,6 +121,31 @@ def test_every_region_stays_for_the_services_in_use(tmp_path: Path) -> None:
     }
 
 
+def test_a_service_is_described_without_the_pages_about_it(tmp_path: Path) -> None:
+    """And unpacked; a field that is called documentation is none of them, and botocore reads those of S3's settings."""
+    service = tmp_path / "ssm" / "2014"
+    service.mkdir(parents=True)
+    shape = {"type": "structure", "members": {"documentation": {"shape": "Text", "documentation": "<p>Words.</p>"}}}
+    settings = {"Accelerate": {"type": "boolean", "documentation": "Faster."}}
+    model = {
+        "documentation": "<p>A service.</p>",
+        "shapes": {"Page": shape},
+        "operations": [{"documentation": "Ask."}],
+        "clientContextParams": settings,
+    }
+    (service / "service-2.json.gz").write_bytes(gzip.compress(json.dumps(model).encode()))
+    (tmp_path / "endpoints.json").write_text(ENDPOINTS)
+
+    service_models.cut_down(tmp_path)
+
+    assert sorted(archive.files_of(tmp_path)) == ["endpoints.json", "ssm/2014/service-2.json"]
+    assert json.loads((service / "service-2.json").read_text()) == {
+        "shapes": {"Page": {"type": "structure", "members": {"documentation": {"shape": "Text"}}}},
+        "operations": [{}],
+        "clientContextParams": settings,
+    }
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="Lambda's libraries load on Linux only")
 def test_a_stripped_library_is_smaller_and_loads(tmp_path: Path) -> None:
@@ -124,7 +156,7 @@ def test_a_stripped_library_is_smaller_and_loads(tmp_path: Path) -> None:
     package = shutil.copytree(Path(spec.origin).parent, tmp_path / "multidict")
     before = {path.name: path.stat().st_size for path in package.glob("*.so")}
 
-    elf.strip_all(tmp_path)
+    elf.strip_all(tmp_path, native_architecture())
 
     after = {path.name: path.stat().st_size for path in package.glob("*.so")}
     code = "import multidict._multidict as m; print(m.__file__, dict(m.CIMultiDict(a='1')))"
@@ -142,10 +174,24 @@ def test_a_stripped_library_is_smaller_and_loads(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("library", [b"", b"MZ not a library", b"\x7fELF\x01\x01" + b"\0" * 100, b"\x7fELF\x02\x01"])
-def test_what_is_no_library_for_lambda_is_refused(library: bytes) -> None:
+def test_what_is_no_library_for_lambda_is_refused(library: bytes, tmp_path: Path) -> None:
     """A wheel for another system has slipped in."""
+    (tmp_path / "fast.so").write_bytes(library)
+
+    with pytest.raises(elf.NotElf, match=r"^fast.so is no library for arm64$"):
+        elf.strip_all(tmp_path, "arm64")
+
+
+@pytest.mark.parametrize(("machine", "fits"), [(62, "x86_64"), (183, "arm64")])
+def test_a_library_for_the_other_processor_is_refused(machine: int, fits: Literal["arm64", "x86_64"]) -> None:
+    """It could not be loaded there, and a bundle for arm64 cannot be tried where it is built."""
+    header = b"\x7fELF\x02\x01".ljust(18, b"\0") + machine.to_bytes(2, "little")
+    library = header.ljust(32, b"\0") + (64).to_bytes(8, "little") + bytes(24)
+    other: Literal["arm64", "x86_64"] = "arm64" if fits == "x86_64" else "x86_64"
+
+    assert elf.strip(library, fits) == library
     with pytest.raises(elf.NotElf):
-        elf.strip(library)
+        elf.strip(library, other)
 
 
 MODULE = """

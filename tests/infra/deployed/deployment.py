@@ -13,19 +13,24 @@ _SECONDS = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Deployed:
-    """A stack that is there. ``base_url`` is its API's, by the emulator's address of it."""
+    """A stack that is there, from its cloud assembly. ``base_url`` is its API's, by the emulator's address of it."""
 
     emulator: Emulator
     base_url: str
     outputs: dict[str, str]
+    assembly: Path
+
+    def variables(self, function: str) -> dict[str, str]:
+        """The environment that a deployed function has."""
+        client = self.emulator.client("lambda")
+        found: dict[str, str] = client.get_function_configuration(FunctionName=function)["Environment"]["Variables"]
+        return found
 
     def set_variable(self, function: str, name: str, value: str) -> None:
         """In the environment of a deployed function, beside what the stack gave it."""
+        variables = {**self.variables(function), name: value}
         client = self.emulator.client("lambda")
-        variables = client.get_function_configuration(FunctionName=function)["Environment"]["Variables"]
-        client.update_function_configuration(
-            FunctionName=function, Environment={"Variables": {**variables, name: value}}
-        )
+        client.update_function_configuration(FunctionName=function, Environment={"Variables": variables})
 
 
 def deploy(emulator: Emulator, assembly: Path, stack: str) -> Deployed:
@@ -38,7 +43,7 @@ def deploy(emulator: Emulator, assembly: Path, stack: str) -> Deployed:
     made = _wait(cloudformation, stack)
     outputs = {each["OutputKey"]: each["OutputValue"] for each in made["Outputs"]}
     api = outputs["Endpoint"].removeprefix("https://").partition(".")[0]
-    return Deployed(emulator, f"{emulator.endpoint_url}/restapis/{api}/prod/_user_request_", outputs)
+    return Deployed(emulator, f"{emulator.endpoint_url}/restapis/{api}/prod/_user_request_", outputs, assembly)
 
 
 def _publish(emulator: Emulator, assembly: Path, stack: str) -> str:

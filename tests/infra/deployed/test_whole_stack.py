@@ -2,12 +2,11 @@
 
 import json
 import os
-import re
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from typing import Any
 
 import anthropic
@@ -19,9 +18,11 @@ from tests.infra.bundle.unpacked import native_architecture
 from tests.infra.deployed import emulator
 from tests.infra.deployed.assembly import synthesize
 from tests.infra.deployed.deployment import Deployed, deploy
+from tests.infra.deployed.messages_function import serving
 from tests.infra.deployed.recorder import Seen, recording
 from tests.infra.deployed.upstream import WORDS, upstream
 from tests.infra.synthesis import ROOT
+from tests.telemetry.extraction import metrics_in, summed
 
 pytestmark = [
     pytest.mark.slow,
@@ -49,7 +50,7 @@ routes = [{{ provider = "stub", model = "stub-1" }}]
 @pytest.fixture(scope="module")
 def seen() -> dict[str, Seen]:
     """What each function has asked of AWS."""
-    return {role: set() for role in GRANTS if role != "messages"}
+    return {role: set() for role in GRANTS}
 
 
 @pytest.fixture(scope="module")
@@ -63,23 +64,43 @@ def deployed(tmp_path_factory: pytest.TempPathFactory, seen: dict[str, Seen]) ->
         assembly = synthesize(folder, context)
         with emulator.running(folder) as aws, ExitStack() as recorders:
             found = deploy(aws, assembly, "megallm")
-            for role, actions in seen.items():
-                bucket = found.outputs["Bucket"]
-                recorder = recording(aws.endpoint_url, prefix="megallm", bucket=bucket, seen=actions)
-                found.set_variable(f"megallm-{role}", "AWS_ENDPOINT_URL", recorders.enter_context(recorder))
+            for role in seen.keys() - {"messages"}:
+                recorder = recorders.enter_context(_recording(found, seen[role]))
+                found.set_variable(f"megallm-{role}", "AWS_ENDPOINT_URL", recorder)
             yield found
+
+
+def _recording(deployed: Deployed, seen: Seen) -> AbstractContextManager[str]:
+    bucket = deployed.outputs["Bucket"]
+    return recording(deployed.emulator.endpoint_url, prefix="megallm", bucket=bucket, seen=seen)
 
 
 @pytest.fixture(scope="module")
 def client(deployed: Deployed) -> anthropic.Anthropic:
     """The official SDK, with a key that the command has made."""
-    command = [sys.executable, "-m", "megallm", "keys", "create", "--name", "test", "--tier", "pro"]
+    key = _megallm(deployed, "keys", "create", "--name", "test", "--tier", "pro").strip()
+    return anthropic.Anthropic(base_url=deployed.base_url, api_key=key, max_retries=0, timeout=60)
+
+
+def _megallm(deployed: Deployed, *arguments: str) -> str:
+    """What the command prints, with ordinary credentials."""
+    command = [sys.executable, "-m", "megallm", *arguments]
     command += ["--region", emulator.REGION, "--endpoint-url", deployed.emulator.endpoint_url]
     environment = {"PATH": os.environ["PATH"], "HOME": str(ROOT), **deployed.emulator.environment()}
-    made = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
-    key = re.search(r"mega_\S+", made.stdout)
-    assert key is not None, made.stdout
-    return anthropic.Anthropic(base_url=deployed.base_url, api_key=key[0], max_retries=0, timeout=60)
+    ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout
+
+
+@pytest.fixture(scope="module")
+def streaming_client(
+    deployed: Deployed, seen: dict[str, Seen], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[anthropic.Anthropic]:
+    """The SDK at the function that streams, with a key that no function has seen."""
+    key = _megallm(deployed, "keys", "create", "--name", "streaming").strip()
+    folder = tmp_path_factory.mktemp("messages")
+    with _recording(deployed, seen["messages"]) as aws, serving(deployed, folder, aws) as url:
+        yield anthropic.Anthropic(base_url=url, api_key=key, max_retries=0, timeout=60)
 
 
 def _until(what: Callable[[], Any], deployed: Deployed) -> Any:
@@ -137,6 +158,46 @@ def test_a_batch_over_https_ends_with_its_results(deployed: Deployed, client: an
         (f"item-{number}", "succeeded") for number in range(3)
     ]
     assert {line["result"]["message"]["content"][0]["text"] for line in lines} == {WORDS}
+    calls = ("Requests", ("claude-haiku-4-5", "batch", "pro"))
+    _until(lambda: summed(metrics_in(_logged(deployed))).get(calls, 0) >= 3, deployed)
+
+
+def _logged(deployed: Deployed) -> str:
+    """The lines of the functions that queues and the schedule call; the emulator's own are no JSON."""
+    text = deployed.emulator.log.read_text()
+    return "\n".join(line for line in text.splitlines() if line.startswith("{") and line.endswith("}"))
+
+
+def test_messages_and_results_stream_from_the_deployed_tables(
+    deployed: Deployed, streaming_client: anthropic.Anthropic
+) -> None:
+    """By the bundle's streaming entry, as `streaming=runtime` deploys it."""
+    params: Any = {"model": "claude-haiku-4-5", "max_tokens": 50, "messages": [{"role": "user", "content": "Hi"}]}
+    buffered = streaming_client.with_options(base_url=deployed.base_url)
+
+    with streaming_client.messages.stream(**params) as stream:
+        said = stream.get_final_text()
+    batch = buffered.messages.batches.create(requests=[{"custom_id": "only", "params": params}])
+    _until(lambda: _if_ended(buffered, batch.id), deployed)
+    path = f"{str(streaming_client.base_url).rstrip('/')}/v1/messages/batches/{batch.id}/results"
+    results = httpx.get(path, headers={"x-api-key": str(streaming_client.api_key)}, timeout=60)
+
+    assert said == WORDS
+    assert [json.loads(line)["result"]["type"] for line in results.text.splitlines()] == ["succeeded"]
+
+
+def test_the_command_finds_the_stack_and_tells_that_it_does_not_stream(
+    deployed: Deployed, client: anthropic.Anthropic
+) -> None:
+    """By its outputs; and by an answer that API Gateway sends in one piece, as this stack was told to."""
+    found = _megallm(deployed, "connect", "--no-message").splitlines()
+    key = ["--key", str(client.api_key)]
+    command = [sys.executable, "-m", "megallm", "connect", "--url", deployed.base_url, *key, "--json"]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert found[:2] == [f"Gateway  {deployed.outputs['Endpoint'].rstrip('/')}", "Setting  streaming=off"]
+    message = json.loads(ended.stdout)["message"]
+    assert (message["delivery"], message["text"], ended.returncode) == ("buffered", WORDS, 6), ended.stderr
 
 
 def test_a_batch_can_be_listed_canceled_and_deleted(deployed: Deployed, client: anthropic.Anthropic) -> None:
@@ -225,10 +286,11 @@ _BESIDES: dict[tuple[str, str], str] = {
     ("keys", "dynamodb:GetItem"): _GOES_ON,
     ("work-queue", "sqs:SendMessage"): _GOES_ON,
     ("finish-queue", "sqs:SendMessage"): _GOES_ON,
+    ("intake-queue", "sqs:ChangeMessageVisibility"): "what could not be taken in comes again soon",
 }
 
 
-@pytest.mark.usefixtures("client")
+@pytest.mark.usefixtures("client", "streaming_client")
 def test_each_role_allows_what_its_function_does_and_little_else(deployed: Deployed, seen: dict[str, Seen]) -> None:
     """The emulator allows everything; the account refuses what is not granted."""
     _until(lambda: all(seen.values()), deployed)

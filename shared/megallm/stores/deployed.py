@@ -1,0 +1,28 @@
+"""What a deployed stack tells of itself: its outputs, by which commands find its address, tables and bucket."""
+
+from collections.abc import Mapping
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from megallm.stores.aws import AwsTarget
+
+_NO_SUCH_STACK = "ValidationError"  # CloudFormation has no code of its own for it
+
+
+class NoStack(Exception):
+    """The stack cannot be found or seen; the message says why, in AWS's own words where it has some."""
+
+
+def stack_outputs(target: AwsTarget, stack: str) -> Mapping[str, str]:
+    """The outputs of a stack by their names. Raises NoStack."""
+    try:
+        client = target.cloudformation()
+        region = client.meta.region_name
+        (found,) = client.describe_stacks(StackName=stack)["Stacks"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] == _NO_SUCH_STACK:
+            raise NoStack(f"there is no stack {stack!r} in {region}; --stack and --region name another") from error
+        raise NoStack(f"the stack {stack!r} cannot be seen: {error}") from error
+    except (BotoCoreError, ValueError) as error:  # boto3 gives a ValueError for an endpoint that is no URL
+        raise NoStack(str(error)) from error
+    return {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", ())}
