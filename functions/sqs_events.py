@@ -19,15 +19,28 @@ class Context(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message. ``id`` is the queue's, and the same each time that it is delivered."""
+    """One message. ``id`` is the queue's, and the same each time that it is delivered; ``receipt`` is this delivery's.
+
+    ``deliveries`` counts this one too.
+    """
 
     id: str
     body: str
+    receipt: str
+    deliveries: int
 
 
 def messages_of(event: Event) -> list[Message]:
     """Those of an invocation."""
-    return [Message(record["messageId"], record["body"]) for record in event["Records"]]
+    return [
+        Message(
+            record["messageId"],
+            record["body"],
+            record["receiptHandle"],
+            int(record["attributes"]["ApproximateReceiveCount"]),
+        )
+        for record in event["Records"]
+    ]
 
 
 def failed(ids: Iterable[str]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from megallm.catalog.models import Catalog
 from megallm.composition import assemble
 from megallm.errors import GatewayError
 from megallm.keys import Caller, KeyRecord, Limits, Tier, hash_of
+from megallm.limits.ledger import Used
 from megallm.limits.unlimited import Unlimited
 from megallm.messages.builder import BlockBuilder
 from megallm.messages.calls import Adaptation, Call
@@ -212,6 +213,7 @@ class RecordingLimiter:
     def __init__(self) -> None:
         self.admitted: list[tuple[str, int]] = []
         self.settled: list[Usage | None] = []
+        self.counted: list[Used | None] = []
         self.settling = asyncio.Event()
         self.headers: Mapping[str, str] = {"limit": "seen"}
 
@@ -219,11 +221,12 @@ class RecordingLimiter:
         self.admitted.append((caller.key_id, estimated_input_tokens))
         return self
 
-    async def settle(self, usage: Usage | None) -> None:
+    async def settle(self, usage: Usage | None, used: Used | None = None) -> None:
         self.settling.set()
         for _ in range(3):  # as long as a network call: a cancellation finds it in the middle
             await asyncio.sleep(0)
         self.settled.append(usage)
+        self.counted.append(used)
 
     async def aclose(self) -> None:
         """Nothing is open."""

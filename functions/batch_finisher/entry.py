@@ -22,7 +22,7 @@ class FinisherEntry:
         if "Records" in event:
             return failed(message.id for message in messages_of(event) if not self._is_done(message))
         # The schedule's event: who it comes from makes no difference.
-        sweep_batches(self._work.ports, time.time(), self._work.rules)
+        sweep_batches(self._work.ports, time.time(), self._work.rules, self._work.gateway.metrics)
         return {}
 
     def _is_done(self, message: Message) -> bool:

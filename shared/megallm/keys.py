@@ -13,6 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+ANONYMOUS_ID = "anonymous"  # who came without a key, as only one's own machine allows; no key has so long an id
+
 Tier = Literal["basic", "pro", "enterprise"]
 TIERS: tuple[str, ...] = get_args(Tier)
 

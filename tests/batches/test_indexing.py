@@ -97,13 +97,53 @@ def test_ids_are_compared_as_they_will_be_written() -> None:
     assert [part.duplicates for part in index([whole]).parts] == [(2,)]
 
 
-def test_a_row_without_an_id_does_not_take_one_away() -> None:
-    """Records 1 to 3 go by their numbers, since they have no ids; rows with the ids 1 to 3 are good."""
-    whole = b'bad\n{"text":"a"}\n{"custom_id":[],"text":"b"}\n' + b"".join(
-        b'{"custom_id":%d,"text":"c"}\n' % number for number in (1, 2, 3)
-    )
+def test_a_bad_line_does_not_take_an_id_away() -> None:
+    """It goes by its number, too, but is an error in any case: a row with this number as its id is good."""
+    whole = b'bad\n{"custom_id":[],"text":"b"}\n{"custom_id":1,"text":"c"}\n{"custom_id":"2","text":"c"}\n'
 
     assert [part.duplicates for part in index([whole]).parts] == [()]
+
+
+def test_the_number_of_a_row_without_an_id_is_its_id() -> None:
+    """Two results would have the id 2 otherwise, or 5: the later row of each two is an error."""
+    rows = (
+        b'{"text":"goes by 1"}',
+        b'{"text":"goes by 2"}',
+        b'{"custom_id":"2","text":"the same"}',
+        b'{"custom_id":5,"text":"a number ahead"}',
+        b'{"text":"would go by 5"}',
+        b'{"custom_id":2,"text":"the same once more"}',
+        b'{"custom_id":"02","text":"another one"}',
+        b'{"custom_id":"\xc2\xb2","text":"a digit, but no number"}',
+    )
+    whole = b"\n".join(rows)
+
+    indexed = index([whole], items_a_part=4)
+    items = [
+        read_item(record.line, record.number, TRANSLATE, duplicate=record.duplicate)
+        for record in all_records(indexed, whole)
+    ]
+
+    assert [part.duplicates for part in indexed.parts] == [(3,), (5, 6)]
+    assert [(item.record, item.custom_id) for item in items if not isinstance(item, BadItem)] == [
+        (1, "1"),
+        (2, "2"),
+        (4, "5"),
+        (7, "02"),
+        (8, "\xb2"),
+    ]
+    assert [(item.record, item.error.message) for item in items if isinstance(item, BadItem)] == [
+        (3, "custom_id: an earlier record has the id '2' too"),
+        (5, "custom_id: the row has none, and its number 5 is the id of an earlier record"),
+        (6, "custom_id: an earlier record has the id '2' too"),
+    ]
+
+
+def test_an_id_that_an_earlier_batch_gave_a_row_counts() -> None:
+    """A line of errors.jsonl whose item has no id of its own keeps the number that it had."""
+    told = b'{"custom_id":"%d","record":1,"error":{},"item":{"text":"a"}}\n'
+
+    assert [part.duplicates for part in index([told % 2 + told % 7 + told % 2]).parts] == [(3,)]
 
 
 def test_the_id_field_of_the_options_counts() -> None:

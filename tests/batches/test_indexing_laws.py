@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from megallm.batches.indexing import LineIndexer
+from megallm.batches.lines import Record
 from megallm.batches.refused import Refused
 from tests.batches.indexed import Indexed, all_records, index, pieces_of, records
 from tests.batches.samples import TRANSLATE
@@ -88,26 +89,25 @@ def test_a_worker_finds_the_records_that_the_index_counted(whole: bytes, sizes: 
 @settings(deadline=None)
 @given(INPUTS)
 def test_all_but_the_first_record_with_an_id_are_marked(whole: bytes) -> None:
-    """An id that a row has itself belongs to one result that is no error."""
+    """An id, or the number that stands for it, belongs to one result that is no error."""
     indexed = outcome(whole, [], {})
     if isinstance(indexed, str):
         return
 
     seen: set[object] = set()
     for record in all_records(indexed, whole):
-        own = own_id(record.line)
-        assert record.duplicate == (own in seen)
-        seen |= {own} - {None}
+        shown = shown_id(record)
+        assert record.duplicate == (shown in seen)
+        seen |= {shown} - {None}
 
 
-def own_id(line: bytes) -> str | None:
-    """The id in a row, as it is written into results."""
+def shown_id(record: Record) -> str | None:
+    """The id of a row, as it is written into results; None for a line that holds none."""
     try:
-        row = json.loads(line)
+        row = json.loads(record.line)
     except ValueError:
         return None
-    custom_id = row.get("custom_id") if isinstance(row, dict) else None
-    return None if custom_id is None else str(custom_id)
+    return str(row.get("custom_id", record.number)) if isinstance(row, dict) else None
 
 
 @settings(deadline=None)

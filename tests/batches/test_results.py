@@ -14,13 +14,10 @@ from megallm.batches.results import (
     Errored,
     Expired,
     Outcome,
-    SegmentEntry,
     Succeeded,
     error_line,
     manifest,
-    read_segment,
     result_line,
-    segment_line,
 )
 from megallm.errors import GatewayError, InternalError, InvalidRequest, RateLimited, UpstreamOverloaded
 from tests.batches.samples import MESSAGES, PARAMS, SUMMARIZE, TRANSLATE, batch, item, message
@@ -243,33 +240,6 @@ def test_an_error_line_that_fails_again_is_not_wrapped_twice() -> None:
     assert from_json(line)["custom_id"] == "9"
 
 
-@settings(deadline=None)
-@given(
-    st.lists(
-        st.tuples(
-            st.integers(1, 10**6),
-            st.binary(min_size=1).map(lambda text: text + b"\n"),
-            st.none() | st.binary().map(lambda text: text + b"\n"),
-        )
-    )
-)
-def test_a_segment_reads_back_as_its_entries(entries: list[tuple[int, bytes, bytes | None]]) -> None:
-    """Whatever stands in the lines: their sizes tell where they end."""
-    segment = b"".join([segment_line(*entry) for entry in entries])
-
-    assert list(read_segment(segment)) == [SegmentEntry(*entry) for entry in entries]
-
-
-def test_a_segment_that_is_cut_off_is_not_taken_for_a_whole_one() -> None:
-    """At every byte but the border between two entries."""
-    whole = segment_line(1, b"one\n", b"bad\n") + segment_line(2, b"two\n", None)
-    border = len(segment_line(1, b"one\n", b"bad\n"))
-
-    for end in set(range(1, len(whole))) - {border}:
-        with pytest.raises(ValueError, match=r"cut off|not found"):
-            list(read_segment(whole[:end]))
-
-
 def test_the_manifest_tells_everything_about_the_batch() -> None:
     """Counts, use, cost, times, routes, failures, and the input in its version."""
     ended = batch(
@@ -277,6 +247,7 @@ def test_the_manifest_tells_everything_about_the_batch() -> None:
         counts=Counts(succeeded=7, errored=2, canceled=1),
         spent=Spent(input_tokens=100, output_tokens=50, microdollars=1_250_000, calls=12),
         stop="max_cost",
+        expected_end_at=1_763_800_060.0,
     )
 
     told = manifest(ended, routes={"b/m": 2, "a/m": 10}, reasons={"api_error": 2}, ended_at=1_763_800_012.5)
@@ -294,6 +265,7 @@ def test_the_manifest_tells_everything_about_the_batch() -> None:
         "routes": {"a/m": 10, "b/m": 2},
         "failures": {"api_error": 2},
         "created_at": "2025-11-22T08:26:40.000Z",
+        "expected_end_at": "2025-11-22T08:27:40.000Z",
         "ended_at": "2025-11-22T08:26:52.500Z",
         "seconds": 12.5,
     }

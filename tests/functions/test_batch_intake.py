@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from functions.batch_intake.entry import IntakeEntry
+from functions.batch_intake.entry import IntakeEntry, again_after
 from functions.batch_intake.events import Dropped, dropped_in
+from megallm.errors import InternalError
 from megallm.operations.batch_ports import ObjectHead
-from tests.batch_fakes import BUCKET, MemoryObjects, Process, World
+from tests.batch_fakes import BUCKET, MemoryObjects, MemoryQueues, Process, World
 from tests.functions.batch_events import TEST_EVENT, failures, from_queue, request_line, s3_body, work_in
 
 KEY = "inbox/messages/my texts+ü.jsonl"
@@ -96,8 +97,35 @@ def test_one_message_that_fails_comes_again_alone(lines: io.StringIO) -> None:
 
     assert answer == failures("id-1")
     assert len(world.batches) == 1
+    assert world.again == [("handle", 60)]
     assert '"event":"intake_broken","message_id":"id-1"' in lines.getvalue()
     assert "texts" not in lines.getvalue()
+
+
+def test_a_failed_message_comes_again_soon_and_then_ever_later() -> None:
+    """Five times, over an hour and a half: an outage of minutes makes no dead letter."""
+    waits = [again_after(deliveries) for deliveries in range(1, 6)]
+
+    assert waits == [60, 240, 960, 3600, 3600]
+
+
+def test_a_message_that_cannot_be_had_sooner_has_failed_all_the_same(lines: io.StringIO) -> None:
+    """It comes when the queue gives it back."""
+    world = World()
+    work = work_in(world)
+    ports = replace(work.ports, objects=_FailsFor(world, KEY), queues=_Gone(world, Process()))
+
+    answer = IntakeEntry(replace(work, ports=ports))(from_queue(s3_body(KEY)), None)
+
+    assert answer == failures("id-1")
+    assert '"event":"intake_waits","message_id":"id-1"' in lines.getvalue()
+
+
+class _Gone(MemoryQueues):
+    """Queues that do not answer."""
+
+    def intake_again(self, receipt: str, after_seconds: int) -> None:
+        raise InternalError("The gateway could not have a message come again: AWS did not do it")
 
 
 class _FailsFor(MemoryObjects):

@@ -18,6 +18,7 @@ from functools import partial
 
 from megallm.errors import RateLimited
 from megallm.keys import Caller, Limits
+from megallm.limits.ledger import Used
 from megallm.limits.state import SECOND, State, Write
 from megallm.limits.tiers import load
 from megallm.stores.limits import DynamoLimiter
@@ -131,7 +132,7 @@ async def _counted(attack: Attack, scenario: Scenario) -> Count:
             except RateLimited:
                 continue
             admitted += 1
-            pending = admission.settle(None) if scenario.settles else None
+            pending = admission.settle(None, Used(requests=1)) if scenario.settles else None
             if pending is not None:
                 await pending
         return admitted

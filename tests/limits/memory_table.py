@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
+from megallm.limits.ledger import Count, Used
 from megallm.limits.state import (
     Admit,
     Advance,
@@ -31,6 +32,7 @@ class MemoryTable:
     """``Table`` in a dict. *before* and *after* are awaited around what a call does, as its way there and back."""
 
     items: dict[str, State] = field(default_factory=dict)
+    ledgers: dict[str, dict[int, Used]] = field(default_factory=dict)
     writes: list[tuple[str, Write]] = field(default_factory=list)
     before: Callable[[], Awaitable[None]] = _no_wait
     after: Callable[[], Awaitable[None]] = _no_wait
@@ -41,12 +43,21 @@ class MemoryTable:
         self.writes.append((item_id, write))
         outcome = apply(self.items.get(item_id, State(exists=False)), write)
         if outcome is not None:
+            if isinstance(write, Settle | Charge) and write.count is not None:
+                outcome = replace(outcome, months=self._count(item_id, write.count))
             self.items[item_id] = outcome
         found = self.items.get(item_id, State(exists=False))
         await self.after()
         if outcome is None:
             raise Conflict(found, repeated=False)
         return outcome
+
+    def _count(self, item_id: str, count: Count) -> frozenset[int]:
+        ledger = self.ledgers.setdefault(item_id, {})
+        ledger[count.month] = ledger.get(count.month, Used()).plus(count.used)
+        for month in count.dropped:
+            ledger.pop(month, None)
+        return frozenset(ledger)
 
     async def aclose(self) -> None:
         self.closed = True

@@ -6,6 +6,9 @@ from contextlib import contextmanager
 
 import pytest
 
+from megallm.limits.ledger import month_at
+from megallm.local.isolation import local_target
+from megallm.stores.ledger import DynamoLedger
 from tests.limits.attack import (
     ATTEMPTS,
     ATTEMPTS_WITHOUT_MEMORY,
@@ -17,6 +20,8 @@ from tests.limits.attack import (
 )
 from tests.limits.engines import ENGINES
 from tests.limits.hammer import Attack
+from tests.limits.over import TABLE
+from tests.limits.simulated_time import BEGIN
 
 pytestmark = pytest.mark.slow
 
@@ -53,7 +58,10 @@ def test_exactly_the_limit_is_let_in(url: str, interval: float) -> None:
 
 
 def test_exactly_the_limit_is_let_in_where_no_process_remembers_anything(url: str) -> None:
-    """As in functions that serve one request each: every attempt of a thousand reaches the table."""
+    """As in functions that serve one request each: every attempt of a thousand reaches the table.
+
+    Each call that was settled is in the key's ledger, once.
+    """
     attempts = ATTEMPTS_WITHOUT_MEMORY
     attack = Attack(
         url, scenarios(), attempts, PROCESSES, THREADS, 2, remembers=False, switch_interval=SHORTEST_INTERVAL
@@ -64,3 +72,6 @@ def test_exactly_the_limit_is_let_in_where_no_process_remembers_anything(url: st
     assert [count.admitted for count in counts] == [scenario.expected for scenario in SCENARIOS]
     assert min(count.updates for count in counts) >= attempts
     assert sum(count.updates for count in counts) >= 1000
+    ledger = DynamoLedger(local_target(url).dynamodb(), TABLE).of_month(month_at(BEGIN))
+    settled = {scenario.key_id: scenario.expected for scenario in attack.scenarios if scenario.settles}
+    assert {key_id: ledger[key_id].requests for key_id in settled} == settled

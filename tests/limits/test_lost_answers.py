@@ -7,8 +7,11 @@ import pytest
 
 from megallm.errors import RateLimited
 from megallm.keys import Caller
+from megallm.limits.ledger import Used, month_at
 from megallm.limits.state import MINUTE, SECOND, Renew, State
+from megallm.local.isolation import local_target
 from megallm.messages.events import Usage
+from megallm.stores.ledger import DynamoLedger
 from megallm.stores.limits_table import Conflict, DynamoTable
 from megallm.stores.limits_wire import from_wire
 from tests.limits.engines import ENGINES
@@ -19,6 +22,7 @@ from tests.limits.simulated_time import BEGIN
 pytestmark = pytest.mark.slow
 
 NOW = BEGIN * SECOND
+USED = Used(requests=1, input_tokens=4000, nanodollars=5)
 REQUEST, TOKEN = MINUTE // 50, MINUTE // 100_000
 
 
@@ -37,6 +41,10 @@ async def state_of(url: str, caller: Caller) -> State:
     return from_wire(answer.get("Item"))
 
 
+def ledger_of(url: str, caller: Caller) -> Used:
+    return DynamoLedger(local_target(url).dynamodb(), TABLE).of_month(month_at(BEGIN))[caller.key_id]
+
+
 @pytest.mark.parametrize("kind", ["create", "admit", "settle", "renew", "queue"])
 def test_a_call_whose_answer_was_lost_counts_once(engine: str, kind: str) -> None:
     """Two requests, of which the second overflows: the same whichever answer is lost."""
@@ -51,10 +59,11 @@ def test_a_call_whose_answer_was_lost_counts_once(engine: str, kind: str) -> Non
             await limiter.admit(caller, 1000)
         if kind == "renew":
             await asyncio.sleep(0.6)
-        pending = first.settle(Usage(input_tokens=4000))
+        pending = first.settle(Usage(input_tokens=4000), USED)
         assert pending is not None
         await pending
         state = await state_of(engine, caller)
+        assert ledger_of(engine, caller) == USED
         for other in others:
             other._timer.cancel()
         await http.aclose()
@@ -81,7 +90,7 @@ def test_a_charge_whose_answer_was_lost_is_not_sent_again(engine: str) -> None:
         late = await limiter.admit(caller, 1000)
         now += 61 * SECOND
         other = await limiter.admit(caller, 1000)
-        pending = late.settle(Usage(input_tokens=3000))
+        pending = late.settle(Usage(input_tokens=3000), USED)
         assert pending is not None
         await pending
         other._timer.cancel()
@@ -92,6 +101,7 @@ def test_a_charge_whose_answer_was_lost_is_not_sent_again(engine: str) -> None:
         tokens = asyncio.run(work(proxy.url))
 
     assert (tokens, proxy.kinds().count("charge")) == (NOW + 61 * SECOND + 3000 * TOKEN, 1)
+    assert ledger_of(engine, caller) == USED
 
 
 def test_an_engine_that_shows_no_item_is_read(engine: str) -> None:

@@ -11,6 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from megallm.errors import RateLimited
 from megallm.keys import Caller, Limits
 from megallm.limits.decide import CLOCKS_APART_SECONDS, LEASE_SECONDS
+from megallm.limits.ledger import KEPT_MONTHS, Used, month_at
 from megallm.limits.state import SECOND
 from megallm.limits.tiers import load
 from megallm.messages.events import Usage
@@ -171,6 +172,8 @@ class Schedule(RuleBasedStateMachine):
         self.processes = [self.process() for _ in range(3)]
         self.running: list[tuple[int, Admission, Call]] = []
         self.log: list[Fraction] = []
+        self.counted: dict[int, Used] = {}
+        self.latest = 0
         self.steady = True
 
     def make_table(self) -> Table:
@@ -195,13 +198,18 @@ class Schedule(RuleBasedStateMachine):
     @rule(data=st.data(), used=st.sampled_from([None, 0, 1, 60, 700]))
     def settle(self, data: st.DataObject, used: int | None) -> None:
         process, admission, call = self.running.pop(data.draw(st.integers(0, len(self.running) - 1)))
-        pending = admission.settle(None if used is None else Usage(input_tokens=used))
+        counts = None if used == 0 else Used(requests=1, input_tokens=used or 0, nanodollars=used)
+        pending = admission.settle(None if used is None else Usage(input_tokens=used), counts)
 
         async def work() -> None:
             assert pending is not None
             await pending
 
         self.runner.run(work())
+        if counts is not None:
+            month = month_at(int(self.now))
+            self.counted[month] = self.counted.get(month, Used()).plus(counts)
+            self.latest = max(self.latest, month)
         self.model.settle(call, call.tokens if used is None else used)
         self.processes[process].settled()
 
@@ -211,7 +219,7 @@ class Schedule(RuleBasedStateMachine):
         self.running = [call for call in self.running if call[0] != process]
         self.processes[process] = self.process()
 
-    @rule(seconds=st.sampled_from([Fraction(1, 10), 1, 5, 10, 30, 60, 61, 3600]))
+    @rule(seconds=st.sampled_from([Fraction(1, 10), 1, 5, 10, 30, 60, 61, 3600, 33 * 86_400]))
     def wait(self, seconds: Fraction) -> None:
         self.now += seconds
 
@@ -248,9 +256,20 @@ class Schedule(RuleBasedStateMachine):
             for last in range(first, len(self.log)):
                 assert last - first + 1 <= self.limits.requests_per_minute + (self.log[last] - begin) * rate
 
+    async def ledger(self) -> dict[int, Used]:
+        """What the table has of the key."""
+        assert isinstance(self.table, MemoryTable)
+        return self.table.ledgers.get(self.key_id, {})
+
     def teardown(self) -> None:
-        self.runner.run(self.table.aclose())
-        self.runner.close()
+        """Each call that was settled is in the ledger once, as long as its month is kept."""
+        try:
+            found, first = self.runner.run(self.ledger()), self.latest - KEPT_MONTHS + 1
+            kept = {month: used for month, used in self.counted.items() if month >= first}
+            assert {month: used for month, used in found.items() if month >= first} == kept
+        finally:
+            self.runner.run(self.table.aclose())
+            self.runner.close()
 
     def _race(self, processes: list[int], tokens: int) -> list[Admission | RateLimited]:
         caller = Caller(self.key_id, "enterprise", self.limits)

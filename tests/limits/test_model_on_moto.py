@@ -6,7 +6,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from megallm.limits.ledger import Used
 from megallm.stores.limits_table import DynamoTable, Table
+from megallm.stores.limits_wire import months_in, used_in
 from tests.limits.engines import moto
 from tests.limits.over import TABLE, dynamo_http
 from tests.limits.test_model import Schedule
@@ -30,6 +32,13 @@ def test_the_expressions_mean_what_the_writes_mean(engine: str) -> None:
             self.key_id = f"model-{next(examples)}"
             http = dynamo_http(engine)
             return DynamoTable(lambda: http, TABLE)
+
+        async def ledger(self) -> dict[int, Used]:
+            request = {"TableName": TABLE, "Key": {"id": {"S": self.key_id}}, "ConsistentRead": True}
+            http = dynamo_http(engine)
+            item = (await http.call("GetItem", request)).get("Item", {})
+            await http.aclose()
+            return {month: used_in(item, month) for month in months_in(item)}
 
     run_state_machine_as_test(
         OnMoto,

@@ -51,8 +51,8 @@ def test_the_resources_are_there_for_boto3(local_aws: aws.LocalAws) -> None:
     assert (ttl.get("TimeToLiveStatus"), ttl.get("AttributeName")) == ("ENABLED", "ttl")
     keys = DynamoKeys(target.dynamodb(), "keys")
     keys.put(KEY_RECORD)
-    s3 = target.session().client("s3", endpoint_url=local_aws.endpoint_url)
-    sqs = target.session().client("sqs", endpoint_url=local_aws.endpoint_url)
+    s3 = target.s3()
+    sqs = target.sqs()
 
     assert list(keys.list()) == [KEY_RECORD]
     assert [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]] == [resources.bucket] == ["megallm-local"]
@@ -151,9 +151,11 @@ def test_a_foreign_page_gets_nothing(endpoint_url: str, method: str, headers: di
 def test_a_bucket_with_open_cors_rules_does_not_answer_a_foreign_page(local_aws: aws.LocalAws, method: str) -> None:
     """moto would answer by the bucket's rules, whatever its own CORS setting."""
     local_aws.create_resources(keys_table="keys")
-    s3 = local_target(local_aws.endpoint_url).session().client("s3", endpoint_url=local_aws.endpoint_url)
-    rule = {"AllowedMethods": ["GET", "PUT"], "AllowedOrigins": ["*"]}
-    s3.put_bucket_cors(Bucket="megallm-local", CORSConfiguration={"CORSRules": [rule]})
+    s3 = local_target(local_aws.endpoint_url).s3()
+    s3.put_bucket_cors(
+        Bucket="megallm-local",
+        CORSConfiguration={"CORSRules": [{"AllowedMethods": ["GET", "PUT"], "AllowedOrigins": ["*"]}]},
+    )
     headers = {"origin": "https://evil.example", "access-control-request-method": "PUT"}
 
     answer = httpx.request(method, f"{local_aws.endpoint_url}/megallm-local", headers=headers)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from megallm.batches.model import Batch, Counts, Job, Source, Spent, State
+from megallm.batches.model import Batch, Counts, Job, Source, Spent
 from megallm.errors import InvalidRequest, NotFound
 from megallm.operations.follow_batch import (
     POLL_SECONDS,
@@ -44,21 +44,14 @@ def test_a_batch_is_followed_to_its_end() -> None:
     assert slept == [POLL_SECONDS] * 2
 
 
-@pytest.mark.parametrize(
-    ("counts", "calls", "state", "done"),
-    [
-        (Counts(), 0, "in_progress", 0),
-        (Counts(), 30, "in_progress", 30),
-        (Counts(succeeded=40), 30, "in_progress", 40),
-        (Counts(succeeded=90), 130, "in_progress", 100),
-        (Counts(succeeded=60, errored=10, canceled=20, expired=10), 75, "ended", 100),
-    ],
-)
-def test_done_is_what_is_known_of_parts_and_of_calls(counts: Counts, calls: int, state: State, done: int) -> None:
-    """Calls are told between the ends of parts, and some are repetitions."""
-    record = replace(RUNNING, counts=counts, spent=Spent(calls=calls), state=state)
+def test_done_is_what_has_ended_and_not_what_was_called() -> None:
+    """Some calls are repetitions; and an item that was refused or canceled was never called."""
+    spent = Spent(calls=130)
 
-    assert done_of(record) == done
+    assert done_of(replace(RUNNING, finished=40, spent=spent)) == 40
+    assert done_of(replace(RUNNING, finished=90, counts=Counts(canceled=60), spent=spent)) == 90
+    ended = Counts(succeeded=60, errored=10, canceled=20, expired=10)
+    assert done_of(replace(RUNNING, state="ended", finished=100, counts=ended, spent=spent)) == 100
 
 
 def test_the_speed_counts_from_when_somebody_began_to_watch() -> None:
@@ -66,8 +59,7 @@ def test_the_speed_counts_from_when_somebody_began_to_watch() -> None:
     speed = Speed()
 
     told = [
-        speed.progress(replace(RUNNING, counts=Counts(succeeded=done)), now)
-        for now, done in ((1000.0, 20), (1001.0, 20), (1010.0, 40))
+        speed.progress(replace(RUNNING, finished=done), now) for now, done in ((1000.0, 20), (1001.0, 20), (1010.0, 40))
     ]
 
     assert told == [
@@ -89,17 +81,18 @@ def test_the_newest_of_everybody_come_first() -> None:
 
 
 def test_stopping_is_for_what_runs() -> None:
-    """Once more changes nothing."""
+    """Once more changes nothing. The finisher is told, who ends what waits."""
     world = World()
-    store = world.ports().store
-    store.create(RUNNING)
+    ports = world.ports()
+    ports.store.create(RUNNING)
 
-    stopped = stop_batch(store, RUNNING.id, 5.0)
+    stopped = stop_batch(ports, RUNNING.id, 5.0)
 
     assert stopped == replace(RUNNING, state="canceling", stop="canceled", stop_requested_at=5.0)
-    assert stop_batch(store, RUNNING.id, 6.0) == stopped
+    assert world.finish_messages == [RUNNING.id]
+    assert stop_batch(ports, RUNNING.id, 6.0) == stopped
     world.batches[RUNNING.id] = replace(RUNNING, state="ended")
     with pytest.raises(InvalidRequest, match="has ended"):
-        stop_batch(store, RUNNING.id, 7.0)
+        stop_batch(ports, RUNNING.id, 7.0)
     with pytest.raises(NotFound):
-        find_batch(store, "msgbatch_")
+        find_batch(ports.store, "msgbatch_")

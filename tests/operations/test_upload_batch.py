@@ -9,7 +9,8 @@ from megallm.batches.job_message import parse_job, source_key
 from megallm.batches.model import Batch, Job, Source, batch_id_of
 from megallm.batches.options import job_of
 from megallm.errors import InvalidRequest, NotFound
-from megallm.operations.upload_batch import Submitted, retry_failed, upload_batch
+from megallm.operations.retry_batch import retry_failed
+from megallm.operations.upload_batch import Submitted, upload_batch
 from tests.batch_fakes import BUCKET, World
 
 SUMMARIES = job_of("summarize", {"style": "executive", "max_cost": 2.5})

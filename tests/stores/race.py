@@ -37,7 +37,7 @@ def race(client: "DynamoDBClient", table: str, parts: int) -> tuple[Batch, int]:
         part = store.claim(BATCH.id, number, now=NOW, lease_seconds=60)
         for _ in range(2):
             if part is not None:
-                part = store.checkpoint(part, ONE)
+                part = store.checkpoint(part, ONE, finished=0)
         batch = None if part is None else store.complete(part, Counts(succeeded=1), ONE)
         return batch is not None and batch.parts_done == batch.parts
 
@@ -59,7 +59,9 @@ def expected(parts: int) -> Batch:
         lines_version="v",
         parts_done=parts,
         counts=Counts(succeeded=parts),
+        finished=parts,
         spent=Spent(3 * parts, 3 * parts, 3 * parts, 3 * parts),
+        committed=3 * parts,
     )
 
 

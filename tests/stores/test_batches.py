@@ -41,6 +41,12 @@ def claimed(store: BatchStore, number: int = 1, now: float = NOW) -> Part:
     return part
 
 
+def of(store: BatchStore) -> Batch:
+    batch = store.get(BATCH.id)
+    assert batch is not None
+    return batch
+
+
 def test_a_new_batch_is_there_in_its_owners_list_and_open(store: BatchStore) -> None:
     """All of it comes back as it was."""
     made = store.create(BATCH)
@@ -54,6 +60,7 @@ def test_a_batch_made_again_is_the_one_that_is_there(store: BatchStore) -> None:
     """However far that has come; it is not opened again."""
     started(store)
     store.end(BATCH.id, NOW + 5)
+    store.told(BATCH.id)
 
     again = store.create(replace(BATCH, created_at=NOW + 9))
 
@@ -123,7 +130,6 @@ def test_a_refused_batch_has_ended_with_its_problem(store: BatchStore) -> None:
     refused = [store.refuse(BATCH.id, problem, NOW + at) for at, problem in enumerate(["It is empty", "other"])]
 
     assert refused == [replace(BATCH, state="ended", problem="It is empty", ended_at=NOW)] * 2
-    assert list(store.open()) == []
 
 
 def test_a_batch_in_progress_is_not_refused(store: BatchStore) -> None:
@@ -171,14 +177,46 @@ def test_a_released_part_can_be_claimed_at_once(store: BatchStore) -> None:
     assert store.claim(BATCH.id, 1, now=NOW + 2, lease_seconds=60) is None
 
 
+def test_an_attempt_that_begins_and_is_released_tells_how_it_ended(store: BatchStore) -> None:
+    """In between it counts as dead; a released part was never sent. A later attempt is not spoken for."""
+    started(store)
+    store.queued(BATCH.id, [1], NOW)
+    first = claimed(store)
+
+    begun = store.begin(first, deaths=1, begun_with=2)
+    running = store.part(BATCH.id, 1)
+    store.release(first, deaths=0)
+    released = store.part(BATCH.id, 1)
+    second = claimed(store, now=NOW + 1)
+    late = store.begin(first, deaths=9, begun_with=9)
+    store.release(first, deaths=9)
+
+    assert (begun, late) == (True, False)
+    assert running == replace(first, deaths=1, begun_with=2)
+    assert released == replace(first, leased_until=0.0, queued_at=0.0, begun_with=2)
+    assert store.part(BATCH.id, 1) == second
+
+
+def test_a_part_is_released_whatever_it_was_believed_to_hold(store: BatchStore) -> None:
+    """The answer to a hold was lost: all of it goes back."""
+    started(store)
+    part = claimed(store)
+    store.hold(part, 60, 100)
+
+    store.release(part)
+
+    assert of(store).committed == 0
+    assert store.claim(BATCH.id, 1, now=NOW + 1, lease_seconds=60) is not None
+
+
 def test_a_checkpoint_counts_once(store: BatchStore) -> None:
     """Told twice, as after a lost answer: one segment, spent once."""
     started(store)
     part = claimed(store)
 
-    answers = [store.checkpoint(part, SPENT) for _ in range(2)]
+    answers = [store.checkpoint(part, SPENT, finished=2) for _ in range(2)]
 
-    assert answers == [replace(part, segments=1)] * 2
+    assert answers == [replace(part, segments=1, finished=2)] * 2
     batch = store.get(BATCH.id)
     assert batch is not None
     assert batch.spent == SPENT
@@ -187,15 +225,15 @@ def test_a_checkpoint_counts_once(store: BatchStore) -> None:
 def test_checkpoints_follow_each_other(store: BatchStore) -> None:
     """A later attempt goes on counting."""
     started(store)
-    first = store.checkpoint(claimed(store), SPENT)
+    first = store.checkpoint(claimed(store), SPENT, finished=1)
     assert first is not None
     store.release(first)
     second = claimed(store)
 
-    last = store.checkpoint(second, SPENT)
+    last = store.checkpoint(second, SPENT, finished=2)
 
     assert second.segments == 1
-    assert last == replace(second, segments=2)
+    assert last == replace(second, segments=2, finished=2)
 
 
 def test_an_attempt_that_lost_its_part_writes_nothing(store: BatchStore) -> None:
@@ -205,7 +243,7 @@ def test_an_attempt_that_lost_its_part_writes_nothing(store: BatchStore) -> None
     new = claimed(store, now=NOW + 60)
 
     answers = [
-        store.checkpoint(old, SPENT),
+        store.checkpoint(old, SPENT, finished=1),
         store.complete(old, COUNTS, SPENT),
         store.renew(old, now=NOW + 61, lease_seconds=60),
     ]
@@ -222,10 +260,11 @@ def test_a_completed_part_is_counted_once(store: BatchStore) -> None:
     first = store.complete(part, COUNTS, SPENT)
     store.complete(part, COUNTS, SPENT)
 
-    assert first == store.get(BATCH.id) == replace(begun, parts_done=1, counts=COUNTS, spent=SPENT)
+    counted = replace(begun, parts_done=1, finished=3, counts=COUNTS, spent=SPENT, committed=7)
+    assert first == store.get(BATCH.id) == counted
     assert store.claim(BATCH.id, 1, now=NOW + 999, lease_seconds=60) is None
     assert store.renew(part, now=NOW, lease_seconds=60) is False
-    assert store.checkpoint(part, SPENT) is None
+    assert store.checkpoint(part, SPENT, finished=3) is None
     done = store.part(BATCH.id, 1)
     assert done is not None
     assert (done.done, done.attempt) == (True, 1)
@@ -281,7 +320,25 @@ def test_an_ended_batch_stays_so(store: BatchStore, *, stopped: bool) -> None:
 
     assert (ended[0].state, ended[0].ended_at) == ("ended", NOW + 5)
     assert ended[1] == late == ended[0]
+
+
+def test_a_batch_stays_open_until_somebody_was_told_of_its_end(store: BatchStore) -> None:
+    """Both kinds of end; told once more changes nothing."""
+    started(store)
+    refused = replace(BATCH, id="msgbatch_000000000000000000000002")
+    store.create(refused)
+
+    ends = [store.end(BATCH.id, NOW + 5), store.refuse(refused.id, "It is empty", NOW)]
+    untold = [store.untold(batch.id) for batch in ends]
+    still_open = list(store.open())
+    for batch in (*ends, *ends):
+        store.told(batch.id)
+
+    assert still_open == ends
+    assert untold == [True, True]
     assert list(store.open()) == []
+    assert [store.untold(batch.id) for batch in ends] == [False, False]
+    assert [store.get(batch.id) for batch in ends] == ends
 
 
 def test_a_list_is_the_owners_own_the_newest_first(store: BatchStore) -> None:

@@ -68,13 +68,18 @@ STEPS: dict[str, tuple[Callable[[DynamoBatches], Any], Callable[[DynamoBatches, 
     "refuse": (
         lambda store: store.create(BATCH),
         lambda store, _: store.refuse(BATCH.id, "empty", NOW),
-        "TransactWriteItems",
+        "UpdateItem",
     ),
     "queued": (begun, lambda store, _: store.queued(BATCH.id, [1], NOW), "UpdateItem"),
     "claim": (begun, lambda store, _: store.claim(BATCH.id, 1, now=NOW, lease_seconds=60), "UpdateItem"),
     "renew": (
         lambda store: (begun(store), claimed(store))[1],
         lambda store, part: store.renew(part, now=NOW + 9, lease_seconds=60),
+        "UpdateItem",
+    ),
+    "begin": (
+        lambda store: (begun(store), claimed(store))[1],
+        lambda store, part: store.begin(part, deaths=1, begun_with=2),
         "UpdateItem",
     ),
     "release": (
@@ -84,12 +89,27 @@ STEPS: dict[str, tuple[Callable[[DynamoBatches], Any], Callable[[DynamoBatches, 
     ),
     "checkpoint": (
         lambda store: (begun(store), claimed(store))[1],
-        lambda store, part: store.checkpoint(part, SPENT),
+        lambda store, part: store.checkpoint(part, SPENT, finished=2),
         "TransactWriteItems",
     ),
     "complete": (
         lambda store: (begun(store), claimed(store))[1],
         lambda store, part: store.complete(part, COUNTS, SPENT),
+        "TransactWriteItems",
+    ),
+    "hold": (
+        lambda store: (begun(store), claimed(store))[1],
+        lambda store, part: store.hold(part, 60, 100),
+        "TransactWriteItems",
+    ),
+    "release what is held": (
+        lambda store: (begun(store), store.hold(claimed(store), 60, 100))[1],
+        lambda store, part: store.release(part),
+        "TransactWriteItems",
+    ),
+    "add_late": (
+        lambda store: (begun(store), claimed(store))[1],
+        lambda store, part: store.add_late(part, "0001-rest", SPENT),
         "TransactWriteItems",
     ),
     "stop": (begun, lambda store, _: store.stop(BATCH.id, "canceled", NOW), "UpdateItem"),
@@ -98,7 +118,12 @@ STEPS: dict[str, tuple[Callable[[DynamoBatches], Any], Callable[[DynamoBatches, 
         lambda store, _: store.stop(BATCH.id, "canceled", NOW),
         "UpdateItem",
     ),
-    "end": (begun, lambda store, _: store.end(BATCH.id, NOW), "TransactWriteItems"),
+    "end": (begun, lambda store, _: store.end(BATCH.id, NOW), "UpdateItem"),
+    "told": (
+        lambda store: (begun(store), store.end(BATCH.id, NOW)),
+        lambda store, _: store.told(BATCH.id),
+        "TransactWriteItems",
+    ),
     "delete": (
         lambda store: (begun(store), store.end(BATCH.id, NOW))[1],
         lambda store, batch: store.delete(batch),
@@ -156,6 +181,21 @@ def test_one_of_two_claims_at_the_same_time_gets_the_part(store: DynamoBatches) 
     assert [part.attempt for part in claims if part is not None] == [1]
 
 
+def test_money_that_many_want_at_the_same_time_is_given_once(store: DynamoBatches) -> None:
+    """Eight parts want ten each of fifty-five."""
+    store.create(BATCH)
+    store.add_parts([Part(BATCH.id, number, number, number + 1, number, 1) for number in range(8)])
+    parts = [store.claim(BATCH.id, number, now=NOW, lease_seconds=60) for number in range(8)]
+
+    with ThreadPoolExecutor(8) as pool:
+        held = list(pool.map(lambda part: part and store.hold(part, 10, 55), parts))
+
+    assert sorted(part.held for part in held if part is not None) == [0, 0, 0, 10, 10, 10, 10, 10]
+    batch = store.get(BATCH.id)
+    assert batch is not None
+    assert batch.committed == 50
+
+
 def test_everything_of_a_batch_is_forgotten_in_time(client: "DynamoDBClient", store: DynamoBatches, table: str) -> None:
     """By the table's time to live, also what a broken deletion left."""
     begun(store)
@@ -179,6 +219,7 @@ def test_a_deletion_that_broke_off_can_be_repeated(client: "DynamoDBClient", sto
     """The record goes last; a list never shows what has none."""
     begun(store)
     ended = store.end(BATCH.id, NOW)
+    store.told(BATCH.id)
     client.delete_item(TableName=table, Key=batch_key(BATCH.id))
 
     shown = store.list("operator", limit=5, after_id=None, before_id=None)
@@ -196,7 +237,7 @@ def test_nothing_is_written_of_what_is_not_there(client: "DynamoDBClient", store
     before = contents(client, table)
 
     store.queued(BATCH.id, [77], NOW)
-    spent = store.checkpoint(part, SPENT)
+    spent = store.checkpoint(part, SPENT, finished=2)
     done = store.complete(part, COUNTS, SPENT)
 
     assert (spent, done, contents(client, table)) == (None, None, before)
@@ -235,11 +276,11 @@ def test_writes_that_meet_on_a_batchs_record_are_repeated(client: "DynamoDBClien
     part = claimed(quiet)
     store = store_over(busy, table)  # type: ignore[arg-type]  # it has what the store uses
 
-    after = store.checkpoint(part, SPENT)
+    after = store.checkpoint(part, SPENT, finished=2)
     busy.left = 3
     renewed = store.renew(part, now=NOW, lease_seconds=60)
 
-    assert (after, renewed, busy.left) == (replace(part, segments=1), True, 0)
+    assert (after, renewed, busy.left) == (replace(part, segments=1, finished=2), True, 0)
 
 
 def test_writes_that_never_get_through_are_our_fault(

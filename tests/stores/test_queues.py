@@ -68,6 +68,18 @@ def test_the_end_of_a_batch_and_a_job_have_queues_of_their_own(client: "SQSClien
     assert [message["Body"] for message in received(client, urls.intake)] == ['{"version": 1}']
 
 
+def test_an_intakes_message_can_be_had_again_at_once(client: "SQSClient", urls: QueueUrls) -> None:
+    """It is hidden for as long as the queue says, unless it is said of this one."""
+    queues = SqsQueues(lambda: client, urls)
+    queues.send_job("{}")
+    (first,) = received(client, urls.intake)
+    hidden = received(client, urls.intake)
+
+    queues.intake_again(first["ReceiptHandle"], 0)
+
+    assert (hidden, [message["Body"] for message in received(client, urls.intake)]) == ([], ["{}"])
+
+
 class Refusing:
     """A client that refuses the second message of each of its first requests."""
 
@@ -128,6 +140,8 @@ def test_a_missing_queue_is_our_fault(client: "SQSClient") -> None:
         queues.send_finish(BATCH.id)
     with pytest.raises(InternalError):
         queues.send_job("{}")
+    with pytest.raises(InternalError):
+        queues.intake_again("receipt", 60)
 
 
 @pytest.mark.parametrize(

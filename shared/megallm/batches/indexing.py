@@ -5,16 +5,18 @@ from hashlib import blake2b
 
 from pydantic_core import from_json
 
+from megallm.batches.estimate import TokenEstimate
 from megallm.batches.formats import BOM, HEAD_BYTES, check_head
 from megallm.batches.lines import MAX_LINE_BYTES, Line, LineCutter
 from megallm.batches.model import BYTES_A_PART, ITEMS_A_PART, Job, Part
 from megallm.batches.options import job_of
 from megallm.batches.refused import Refused
-from megallm.batches.rows import custom_id_of, row_of
+from megallm.batches.rows import own_id_of, row_of
 from megallm.errors import InvalidRequest, clip
 
 MAX_ITEMS = 1_000_000
 MAX_BYTES = 5 * 1024**3
+_DIGITS = len(str(MAX_ITEMS))
 
 
 class LineIndexer:
@@ -22,7 +24,8 @@ class LineIndexer:
 
     The parts' ranges lie end to end: the first begins after a byte order mark and the job's line, at ``begin``, the
     last ends with the input. A first line ``{"job": {…}}`` is no record but gives options: ``job_line`` has them as
-    they came, ``job`` is the job with them. ``total`` counts the records so far. Every method raises Refused.
+    they came, ``job`` is the job with them. ``total`` counts the records so far; ``estimated_tokens`` is what they may
+    use. Every method raises Refused.
     """
 
     def __init__(
@@ -36,9 +39,11 @@ class LineIndexer:
         max_bytes: int = MAX_BYTES,
     ) -> None:
         self.total = 0
+        self.estimated_tokens = 0
         self.begin = 0
         self.job = job
         self.job_line: Mapping[str, object] | None = None
+        self._estimate = TokenEstimate(job)
         self._batch_id = batch_id
         self._items_a_part = items_a_part
         self._bytes_a_part = bytes_a_part
@@ -47,6 +52,7 @@ class LineIndexer:
         self._cutter = LineCutter()
         self._head: bytes | None = b""  # until there is enough to be looked at
         self._ids: set[bytes] = set()
+        self._numbered = _Numbers()
         self._fed = 0
         self._at = 0  # where the next line begins
         self._parts = 0
@@ -100,22 +106,27 @@ class LineIndexer:
         self.total += 1
         if self.total > self._max_items:
             raise Refused(f"The file has more than {self._max_items:,} items")
-        # Only ids that rows have themselves: a bad line's number must not spoil the row that has this number as its id.
-        if (custom_id := self._id(line)) is None:
-            return
-        # 64 bits: among a million ids, the chance that any two meet is one in forty million.
-        digest = blake2b(custom_id.encode(), digest_size=8).digest()
-        if digest in self._ids:
+        try:
+            row = row_of(line)
+            custom_id = own_id_of(row, self.job)
+        except InvalidRequest:
+            return  # a bad line is an error in any case, and must not spoil the row that has its number as its id
+        if self._is_taken(custom_id):
             self._duplicates.append(self.total)
         else:
-            self._ids.add(digest)
+            self.estimated_tokens += self._estimate.of(row)
 
-    def _id(self, line: bytes) -> str | None:
-        """The id that ``read_item`` will find in it."""
-        try:
-            return custom_id_of(row_of(line), self.job)
-        except InvalidRequest:
-            return None
+    def _is_taken(self, custom_id: str | None) -> bool:
+        """Whether an earlier record has the id, which is its number where a record has none; takes it if not."""
+        if custom_id is None:
+            if _digest(str(self.total)) in self._ids:
+                return True
+            self._numbered.add(self.total)
+            return False
+        if self._numbered.has_id(custom_id) or (digest := _digest(custom_id)) in self._ids:
+            return True
+        self._ids.add(digest)
+        return False
 
     def _close(self) -> Part:
         """The open part, which ends before the next line; a new one begins there."""
@@ -137,8 +148,34 @@ class LineIndexer:
             return False
         self.job_line = options
         self.job = with_job_line(self.job, options)
+        self._estimate = TokenEstimate(self.job)
         self.begin = self._start = self._at + size
         return True
+
+
+class _Numbers:
+    """The records that go by their numbers: a bit each."""
+
+    def __init__(self) -> None:
+        self._bits = bytearray()
+
+    def add(self, number: int) -> None:
+        """*number* is larger than all before."""
+        at, bit = divmod(number, 8)
+        self._bits.extend(bytes(at + 1 - len(self._bits)))
+        self._bits[at] |= 1 << bit
+
+    def has_id(self, custom_id: str) -> bool:
+        """Whether one of them is written so."""
+        if not (custom_id.isascii() and custom_id.isdigit()) or len(custom_id) > _DIGITS or custom_id[0] == "0":
+            return False
+        at, bit = divmod(int(custom_id), 8)
+        return at < len(self._bits) and bool(self._bits[at] >> bit & 1)
+
+
+def _digest(custom_id: str) -> bytes:
+    # 64 bits: among a million ids, the chance that any two meet is one in forty million.
+    return blake2b(custom_id.encode(), digest_size=8).digest()
 
 
 def job_line_of(line: bytes) -> Mapping[str, object] | None:

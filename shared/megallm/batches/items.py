@@ -4,14 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from megallm.batches.model import Job
-from megallm.batches.rows import Row, Unreadable, custom_id_of, id_field, row_of
+from megallm.batches.rows import Row, Unreadable, id_field, own_id_of, row_of
 from megallm.batches.templates import mark_for, request_of
 from megallm.errors import GatewayError, InvalidRequest, clip
+from megallm.messages.frozen import frozen
 from megallm.messages.json_text import json_text
 from megallm.messages.requests import MessagesRequest, parse
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Item:
     """An item that can be sent.
 
@@ -50,16 +51,24 @@ def read_item(line: bytes, record: int, job: Job, *, duplicate: bool = False) ->
         return BadItem(record, error.given_id or str(record), error, error.original)
     custom_id = row.given_id or str(record)
     try:
-        custom_id = custom_id_of(row, job) or custom_id
-        return _item(row, record, custom_id, job, duplicate)
+        own_id = own_id_of(row, job)
+        custom_id = own_id or custom_id
+        if duplicate:
+            raise _taken(own_id, record, id_field(job))
+        return _item(row, record, custom_id, job)
     except InvalidRequest as error:
         return BadItem(record, custom_id, error, row.original)
 
 
-def _item(row: Row, record: int, custom_id: str, job: Job, duplicate: bool) -> Item:
-    if duplicate:
-        field = id_field(job)
-        raise InvalidRequest(f"{field}: an earlier record has the id {clip(custom_id)!r} too", param=field)
+def _taken(own_id: str | None, record: int, field: str) -> InvalidRequest:
+    if own_id is None:
+        return InvalidRequest(
+            f"{field}: the row has none, and its number {record} is the id of an earlier record", param=field
+        )
+    return InvalidRequest(f"{field}: an earlier record has the id {clip(own_id)!r} too", param=field)
+
+
+def _item(row: Row, record: int, custom_id: str, job: Job) -> Item:
     if job.task == "messages":
         return _messages_item(row, record, custom_id)
     return _text_item(row, record, custom_id, job)

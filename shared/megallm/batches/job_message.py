@@ -38,7 +38,7 @@ class JobMessage(BaseModel):
     def _one_input(self) -> Self:
         if (self.items is None) == (self.source is None):
             raise ValueError("source: either items or a source is required, and not both")
-        if self.owner != OPERATOR and not _OWNER.fullmatch(self.owner):
+        if self.owner != OPERATOR and not is_key_id(self.owner):
             raise ValueError("owner: neither a key's id nor operator")
         if self.source is not None and not _POINTER.fullmatch(self.source):
             raise ValueError("source: it must be s3://<bucket>/<key>")
@@ -92,6 +92,11 @@ def source_key(message: JobMessage, bucket: str) -> str:
         prefixes = " or ".join(prefixes_of(message.owner))
         raise InvalidRequest(f"source: it must be below {prefixes}", param="source")
     return key
+
+
+def is_key_id(owner: str) -> bool:
+    """Whether this can be a key's id."""
+    return _OWNER.fullmatch(owner) is not None
 
 
 def prefixes_of(owner: str) -> tuple[str, ...]:

@@ -95,7 +95,11 @@ class Batch:
 
     ``problem`` is why the batch as a whole was refused: it has no items then. ``total`` and ``parts`` are known once
     the input is indexed. ``lines`` is the object that parts are ranges of: the source itself, or the JSON lines that
-    were written of it; pinned, too. ``max_microdollars`` is the options' ``max_cost``.
+    were written of it; pinned, too. ``finished`` counts the items that have ended, as of the latest checkpoint of each
+    part; ``counts`` those of the parts that are done. ``max_microdollars`` is the options' ``max_cost``; ``committed``
+    is what of it was spent or is held by attempts at parts. ``estimated_tokens`` is what all items may use, replies
+    included, and ``expected_end_at`` when that may be done, by the allowance that there was when the batch came; None
+    where nothing limited it.
     """
 
     id: str
@@ -110,9 +114,13 @@ class Batch:
     total: int = 0
     parts: int = 0
     parts_done: int = 0
+    finished: int = 0
     counts: Counts = Counts()
     spent: Spent = Spent()
     max_microdollars: int | None = None
+    committed: int = 0
+    estimated_tokens: int = 0
+    expected_end_at: float | None = None
     stop: StopReason | None = None
     stop_requested_at: float | None = None
     ended_at: float | None = None
@@ -125,7 +133,12 @@ class Part:
 
     Records are numbered from 1. ``duplicates`` are the numbers of records whose custom_id an earlier record has.
     ``attempt`` counts the claims and fences: what an older attempt writes is refused. ``segments`` is how many
-    checkpoints were recorded.
+    checkpoints were recorded, ``finished`` how many items had ended by the last of them. ``held`` is the money that is
+    kept for the part, in millionths of a US dollar: a later attempt inherits what an earlier one did not give back.
+    ``late`` names what attempts spent and could not count, and what was counted for them.
+
+    ``deaths`` counts the attempts in a row that began to carry out items and never told how that ended, and of which no
+    item was left that had ended; ``begun_with`` is how many had when the latest of them began.
     """
 
     batch_id: str
@@ -139,7 +152,16 @@ class Part:
     leased_until: float = 0.0
     queued_at: float = 0.0
     segments: int = 0
+    finished: int = 0
+    held: int = 0
+    late: frozenset[str] = frozenset()
+    deaths: int = 0
+    begun_with: int = 0
     done: bool = False
+
+    def held_after(self, microdollars: int) -> int:
+        """What is left of ``held`` once so much was spent."""
+        return max(0, self.held - microdollars)
 
 
 def batch_id_of(*what: str) -> str:
@@ -168,7 +190,12 @@ def lines_key(batch_id: str) -> str:
 
 def segment_key(part: Part, segment: int) -> str:
     """The results since the last checkpoint of one attempt at a part."""
-    return f"work/{part.batch_id}/{part.number:06}/{part.attempt:04}-{segment:06}.jsonl"
+    return f"{segments_prefix(part)}{segment_name(part, segment)}.jsonl"
+
+
+def segment_name(part: Part, segment: int) -> str:
+    """What the segment is called among those of its part."""
+    return f"{part.attempt:04}-{segment:06}"
 
 
 def segments_prefix(part: Part) -> str:

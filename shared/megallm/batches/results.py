@@ -1,20 +1,22 @@
 """The files of a batch, line by line: results, errors, the segments of a part in work, and the manifest."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import NamedTuple, assert_never
+from typing import Literal, assert_never
 
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
 from megallm.batches.items import BadItem, Item
 from megallm.batches.model import Batch, message_id_of, request_id_of
 from megallm.batches.rows import row_of
+from megallm.batches.segment_scan import End
 from megallm.batches.templates import without_marks
 from megallm.errors import CallerError, GatewayError, InvalidRequest, RateLimited, envelope
+from megallm.messages.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Succeeded:
     """``message`` is a body of ``POST /v1/messages``; ``adapted`` what ``megallm-adapted`` says, if anything."""
 
@@ -96,6 +98,26 @@ def error_line(batch: Batch, item: Item | BadItem, error: GatewayError, attempts
     return head[:-1] + b',"item":' + _as_json(item) + b"}\n"
 
 
+_LEFT_OUT = {
+    "canceled": "The batch was stopped before this item was done",
+    "expired": "The batch's time was over before this item was done",
+}
+
+
+def left_out_line(item: Item, end: Literal["canceled", "expired"]) -> bytes:
+    """A line like those of ``errors.jsonl``, of an item that was never done: fit to be submitted again."""
+    told = {"code": end, "message": _LEFT_OUT[end], "attempts": 0, "fault": "customer"}
+    head = to_json({"custom_id": item.custom_id, "record": item.record, "error": told})
+    return head[:-1] + b',"item":' + _as_json(item) + b"}\n"
+
+
+def end_of_line(result: bytes) -> End:
+    """How the item of a line of ``results.jsonl``, which may lack its end, has ended."""
+    line = from_json(result)
+    end: End = line["result"]["type"]
+    return end
+
+
 def _as_json(item: Item | BadItem) -> bytes:
     if not item.original:
         return b"null"
@@ -117,26 +139,6 @@ def _is_row(line: bytes) -> bool:
 def segment_line(record: int, result: bytes, error: bytes | None) -> bytes:
     """What a checkpoint keeps of one finished record: its lines, and before them their sizes."""
     return b"%d %d %d\n%b%b" % (record, len(result), len(error or b""), result, error or b"")
-
-
-class SegmentEntry(NamedTuple):
-    """A finished record: its line of ``results.jsonl`` and, where it has one, that of ``errors.jsonl``."""
-
-    record: int
-    result: bytes
-    error: bytes | None
-
-
-def read_segment(segment: bytes) -> Iterator[SegmentEntry]:
-    """The entries of a segment in the order in which they were written. Raises ValueError where it is cut off."""
-    at = 0
-    while at < len(segment):
-        start = segment.index(b"\n", at) + 1
-        record, result, error = map(int, segment[at:start].split())
-        at = start + result + error
-        if at > len(segment):
-            raise ValueError("A segment is cut off")
-        yield SegmentEntry(record, segment[start : start + result], segment[start + result : at] or None)
 
 
 def manifest(batch: Batch, *, routes: Mapping[str, int], reasons: Mapping[str, int], ended_at: float) -> bytes:
@@ -173,6 +175,7 @@ def manifest(batch: Batch, *, routes: Mapping[str, int], reasons: Mapping[str, i
                 "routes": dict(sorted(routes.items())),
                 "failures": dict(sorted(reasons.items())),
                 "created_at": _time(batch.created_at),
+                "expected_end_at": None if batch.expected_end_at is None else _time(batch.expected_end_at),
                 "ended_at": _time(ended_at),
                 "seconds": round(ended_at - batch.created_at, 3),
             },

@@ -5,7 +5,6 @@ A line of ``errors.jsonl`` counts as the item inside of it, so that the file can
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from pydantic_core import from_json, to_json
@@ -13,6 +12,7 @@ from pydantic_core import from_json, to_json
 from megallm.batches.lines import MAX_LINE_BYTES
 from megallm.batches.model import Job
 from megallm.errors import InvalidRequest, clip
+from megallm.messages.frozen import frozen
 
 # Anthropic's rule for the ids of a message batch.
 MESSAGES_ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
@@ -25,7 +25,7 @@ _AROUND = (b"[" * 10, b"]" * 10)
 _ERROR_LINE = frozenset({"custom_id", "record", "error", "item"})
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Row:
     """A JSON object of the input. ``original`` is its JSON; ``given_id`` the id that an earlier batch gave it."""
 
@@ -93,8 +93,16 @@ def id_field(job: Job) -> str:
     return name if isinstance(name, str) else "custom_id"
 
 
+def own_id_of(row: Row, job: Job) -> str | None:
+    """The row's id, else that which an earlier batch gave it; None where it goes by its number.
+
+    Raises InvalidRequest for what can be no id.
+    """
+    return custom_id_of(row, job) or row.given_id
+
+
 def custom_id_of(row: Row, job: Job) -> str | None:
-    """The row's own id, None where it has none. Raises InvalidRequest for what can be no id."""
+    """The id that stands in the row, None where none does. Raises InvalidRequest for what can be no id."""
     field = id_field(job)
     value = row.fields.get(field)
     match value:

@@ -11,9 +11,9 @@ LEASE_SECONDS = 60
 # How far apart the clocks of two processes may be. A moment that lies further ahead than any that they could have
 # written was written by a clock that was wrong, and is put right.
 CLOCKS_APART_SECONDS = 5
-# A key to which nobody was let in for so long is forgotten. A debt that would last longer, such as one prompt leaves on
-# a key of a few tokens a minute, is forgotten with it.
-FORGET_SECONDS = 7 * 24 * 3600
+# A key to which nobody was let in for so long is forgotten, and its ledger with it: three months are at most 92 days,
+# and the call that was let in last may end a little later. A debt that would last longer is forgotten, too.
+FORGET_SECONDS = 100 * 24 * 3600
 
 Limit = Literal["requests", "tokens", "concurrent"]
 

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from megallm.limits.ledger import Count
+
 SECOND = 1_000_000_000
 MINUTE = 60 * SECOND
 
@@ -21,7 +23,8 @@ class State:
 
     ``requests`` and ``tokens`` are the moments when those allowances are full again, in nanoseconds since 1970: in the
     past where they are. ``leases`` has the end of the lease of each call under way, in seconds since 1970. The queues
-    are the moments up to which callers that were refused have been given times to come back.
+    are the moments up to which callers that were refused have been given times to come back. ``months`` are those that
+    the item has figures of.
     """
 
     requests: int = 0
@@ -30,6 +33,7 @@ class State:
     requests_queue: int = 0
     tokens_queue: int = 0
     slots_queue: int = 0
+    months: frozenset[int] = frozenset()
     exists: bool = True  # False: nothing is stored of the key, which is as good as a key that was idle for long
 
     def moment(self, clock: Clock) -> int:
@@ -99,17 +103,22 @@ class Admit:
 
 @dataclass(frozen=True, slots=True)
 class Settle:
-    """Corrects the tokens by what the call used more (or less) than was reserved, and frees the slot: if it is held."""
+    """Corrects the tokens by what the call used more (or less) than was reserved, and frees the slot: if it is held.
+
+    The same write counts the call in the key's ledger.
+    """
 
     lease: str
     tokens_by: int
+    count: Count | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """Corrects the tokens of a call whose lease had ended before it did."""
+    """Corrects the tokens of a call whose lease had ended before it did, and counts it."""
 
     tokens_by: int
+    count: Count | None = None
 
 
 @dataclass(frozen=True, slots=True)

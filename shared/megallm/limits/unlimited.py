@@ -3,14 +3,15 @@
 from collections.abc import Mapping
 
 from megallm.keys import Caller
+from megallm.limits.ledger import Used
 from megallm.messages.events import Usage
 
 
 class _Admitted:
     headers: Mapping[str, str] = {}
 
-    def settle(self, usage: Usage | None) -> None:
-        """Nothing was reserved."""
+    def settle(self, usage: Usage | None, used: Used | None = None) -> None:
+        """Nothing was reserved, and there is no ledger: what batches use stands in their own records."""
 
 
 class Unlimited:

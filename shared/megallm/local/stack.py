@@ -23,7 +23,7 @@ from functions.api.app import create_app
 from functions.api.server import Server, build_server
 from megallm.composition import compose
 from megallm.composition.batches import compose_batches
-from megallm.keys import Caller, KeyRecord, Limits, Tier, hash_of, id_of, new_key
+from megallm.keys import ANONYMOUS_ID, Caller, KeyRecord, Limits, Tier, hash_of, id_of, new_key
 from megallm.local import aws, ports
 from megallm.local.batches import LocalBatches
 from megallm.local.console import ShortLines
@@ -41,7 +41,7 @@ from megallm.telemetry import LOGGER, configure
 
 # Who calls without a key is somebody trying things out, and sees what a Basic key does. The key of the folder is the
 # operator's own: it counts like every other, but allows more than this machine can do.
-ANONYMOUS = Caller(key_id="anonymous", tier="basic")
+ANONYMOUS = Caller(key_id=ANONYMOUS_ID, tier="basic")
 KEY_NAME = "local"
 KEY_TIER: Tier = "enterprise"
 KEY_LIMITS = Limits(requests_per_minute=12_000, tokens_per_minute=1_000_000_000, concurrent=200)

@@ -88,6 +88,7 @@ class Slots:
                 self.leave()
             elif turn in self._waiting:
                 self._waiting.remove(turn)
+                self._let_in()
             raise
         return self.clock()
 
@@ -120,6 +121,9 @@ class Slots:
                 turn.set_result(None)
         if self._waiting and self._timer is None and (seconds := self.closed_seconds) > 0:
             self._timer = asyncio.get_running_loop().call_later(seconds, self._open)
+        if not self._waiting and self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _open(self) -> None:
         self._timer = None

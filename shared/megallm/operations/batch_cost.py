@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
+from megallm.batches.items import Item
 from megallm.batches.model import Spent
-from megallm.catalog.models import Prices
+from megallm.catalog.models import Model, Prices
 from megallm.messages.events import Usage
 
 
@@ -48,3 +49,42 @@ class Purse:
         self.input_tokens = self.output_tokens = self.calls = 0
         self.microdollars -= whole
         return spent
+
+
+def most_of(item: Item, model: Model, tokens: int) -> float:
+    """What a call could cost, in millionths: *tokens* in, and a reply as long as it may be. The model has prices."""
+    prices = model.prices
+    assert prices is not None
+    out = item.request.max_tokens
+    if model.max_output_tokens is not None:
+        out = min(out, model.max_output_tokens)
+    return tokens * _input_price(prices) + out * prices.output
+
+
+def _input_price(prices: Prices) -> float:
+    return max(prices.input, prices.cache_write or 0.0)
+
+
+_KEPT = 0.99  # of the highest share, with each call that comes to less
+_MARGIN = 1.02
+_MARGIN_OF_FIRST_CALLS = 4  # beyond that, by the number of calls that are known
+
+
+@dataclass(slots=True)
+class Share:
+    """How much of the most that a call could cost calls have come to. ``of`` is the share, the highest of late."""
+
+    of: float = 1.0
+    calls: int = 0
+
+    def learn(self, most: float, cost: float) -> None:
+        """A call that could have cost *most* did cost so much."""
+        if most > 0:
+            self.of = max(cost / most, self.of * _KEPT if self.calls else 0.0)
+            self.calls += 1
+
+    def careful(self) -> float:
+        """With a margin, which is large as long as few calls are known."""
+        if not self.calls:
+            return 1.0
+        return max(self.of, min(1.0, self.of * (_MARGIN + _MARGIN_OF_FIRST_CALLS / self.calls)))

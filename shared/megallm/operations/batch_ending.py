@@ -1,4 +1,14 @@
-"""The end of a batch that has no items to be worked on: one that was refused as a whole, or only counted."""
+"""The end of a batch: telling of it, and how those end that have no items to be worked on: refused, or only counted.
+
+The order of the effects, and what becomes of a batch whose process dies between two of them:
+
+    files   written again by whoever comes next, the manifest last
+    record  ended; it stays among the open batches, so that the schedule looks at it each minute
+    event   told again, which is why it may come twice
+    told    no longer open: nothing is left to be done
+
+So an end is told at least once, whoever dies when; but for a batch that is deleted before that minute is over.
+"""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -10,6 +20,13 @@ from megallm.operations.batch_ports import BatchPorts
 RESULTS, ERRORS, MANIFEST = "results.jsonl", "errors.jsonl", "manifest.json"
 
 
+def tell_end(ports: BatchPorts, batch: Batch) -> None:
+    """Tells of the end of a batch that has ended, unless that is known to be told."""
+    if ports.store.untold(batch.id):
+        ports.events.ended(batch)
+        ports.store.told(batch.id)
+
+
 def refuse_batch(ports: BatchPorts, batch: Batch, problem: str, now: float) -> Batch:
     """Ends a batch that is indexing, with the reason why its input cannot be worked on; tells who listens.
 
@@ -17,10 +34,11 @@ def refuse_batch(ports: BatchPorts, batch: Batch, problem: str, now: float) -> B
     """
     batch = ports.store.get(batch.id) or batch  # another intake may have been luckier meanwhile
     if batch.state == "indexing":
+        problem = batch.problem or problem  # what was found first
         _write_empty(ports, replace(batch, problem=problem), {}, now)
         batch = ports.store.refuse(batch.id, problem, now)
     if batch.state == "ended":
-        ports.events.ended(batch)
+        tell_end(ports, batch)
     return batch
 
 
@@ -29,7 +47,7 @@ def end_counted(ports: BatchPorts, batch: Batch, estimate: Spent, reasons: Mappi
     if batch.state != "ended":
         _write_empty(ports, replace(batch, spent=estimate), reasons, now)
         batch = ports.store.end(batch.id, now)
-    ports.events.ended(batch)
+    tell_end(ports, batch)
     return batch
 
 

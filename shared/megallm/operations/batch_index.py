@@ -1,4 +1,10 @@
-"""Cuts a batch's input into parts and sends them to work. Begun again, it does the same once more, or what is left."""
+"""Cuts a batch's input into parts and sends them to work. Begun again, it does the same once more, or what is left.
+
+The order of the effects: the lines, where they must be written; the parts, a hundred at a time; the start; the
+messages, and when they were sent. Whoever dies before the start leaves a batch that is ``indexing``: its message, or
+the schedule, has it indexed anew, which gives the same parts. After the start, what was not noted as sent is sent by
+the same two.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,14 +13,14 @@ from megallm.batches.conversion import lines_of
 from megallm.batches.formats import HEAD_BYTES
 from megallm.batches.indexing import LineIndexer
 from megallm.batches.items import text_fields
-from megallm.batches.model import ITEMS_A_PART, LIFETIME_SECONDS, Batch, Part, lines_key
-from megallm.batches.refused import Refused
+from megallm.batches.model import ITEMS_A_PART, Batch, Part, lines_key
 from megallm.catalog.models import Catalog
 from megallm.errors import InvalidRequest
-from megallm.operations.batch_allowance import TokensAMinute, estimated_tokens, seconds_needed
+from megallm.operations.batch_allowance import TokensAMinute
 from megallm.operations.batch_dry_run import DryRun
 from megallm.operations.batch_ending import end_counted, refuse_batch
 from megallm.operations.batch_ports import BatchPorts, ObjectChanged
+from megallm.operations.batch_schedule import expected_end
 from megallm.operations.send_parts import send_unsent
 
 
@@ -39,9 +45,9 @@ def index_batch(ports: BatchPorts, batch: Batch, now: float, rules: IndexRules) 
 
     A batch whose input cannot be worked on is refused. Raises InternalError where AWS fails.
     """
-    if batch.state == "indexing":
+    if batch.state == "indexing" and batch.problem is None:
         try:
-            batch = _index(ports, batch, rules)
+            batch = _index(ports, batch, rules, now)
         except InvalidRequest as error:
             return refuse_batch(ports, batch, error.message, now)
         except ObjectChanged:
@@ -60,7 +66,7 @@ def is_dry_run(batch: Batch) -> bool:
     return batch.job.options.get("dry_run") is True
 
 
-def _index(ports: BatchPorts, batch: Batch, rules: IndexRules) -> Batch:
+def _index(ports: BatchPorts, batch: Batch, rules: IndexRules, now: float) -> Batch:
     source = batch.source
     indexer = LineIndexer(batch.id, batch.job, items_a_part=rules.items_a_part)
     head = ports.objects.read(source.key, 0, HEAD_BYTES, source.version)
@@ -72,9 +78,20 @@ def _index(ports: BatchPorts, batch: Batch, rules: IndexRules) -> Batch:
     else:
         key = lines_key(batch.id)
         version, parts = _converted(ports, key, indexer, pieces)
-    check_allowance(parts[-1].end, rules.tokens_a_minute(batch.owner))
+    tokens = indexer.estimated_tokens
+    expected = None
+    if not is_dry_run(batch):
+        expected = expected_end(ports.store, batch, tokens, rules.tokens_a_minute(batch.owner), now)
     ports.store.add_parts(parts)
-    return ports.store.start(batch.id, total=indexer.total, parts=len(parts), lines=key, lines_version=version)
+    return ports.store.start(
+        batch.id,
+        total=indexer.total,
+        parts=len(parts),
+        lines=key,
+        lines_version=version,
+        estimated_tokens=tokens,
+        expected_end_at=expected,
+    )
 
 
 def _stream(ports: BatchPorts, batch: Batch) -> Iterator[bytes]:
@@ -102,16 +119,6 @@ def _converted(ports: BatchPorts, key: str, indexer: LineIndexer, pieces: Iterat
         writer.abort()
         raise
     return writer.commit(), parts
-
-
-def check_allowance(size: int, tokens_a_minute: int | None) -> None:
-    """Raises Refused for so many bytes of input that they alone use up the allowance of a batch's lifetime."""
-    seconds = seconds_needed(estimated_tokens(size), tokens_a_minute)
-    if seconds > LIFETIME_SECONDS:
-        raise Refused(
-            f"At {tokens_a_minute:,} tokens a minute, the allowance of this key's batches, the input alone would take"
-            f" {seconds / 3600:.0f} hours; a batch has {LIFETIME_SECONDS // 3600}"
-        )
 
 
 def _count(ports: BatchPorts, batch: Batch, now: float, catalog: Catalog | None) -> Batch:

@@ -3,7 +3,7 @@
 Their methods block: an operation on an event loop calls them in a thread. Each raises InternalError where AWS fails.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,6 +12,14 @@ from megallm.batches.model import Batch, Counts, Part, Spent, StopReason
 
 class ObjectChanged(Exception):
     """The object is gone, or no longer in the version that was asked for."""
+
+
+class PartChanged(Exception):
+    """Nothing was written: the attempt still has the part, but not as it was given. ``part`` is as of now."""
+
+    def __init__(self, part: Part) -> None:
+        super().__init__(part)
+        self.part = part
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +85,17 @@ class BatchStore(Protocol):
     def add_parts(self, parts: Sequence[Part]) -> None:
         """Records parts of a batch that is still ``indexing``; the same ones again change nothing."""
 
-    def start(self, batch_id: str, *, total: int, parts: int, lines: str, lines_version: str) -> Batch:
+    def start(
+        self,
+        batch_id: str,
+        *,
+        total: int,
+        parts: int,
+        lines: str,
+        lines_version: str,
+        estimated_tokens: int = 0,
+        expected_end_at: float | None = None,
+    ) -> Batch:
         """From indexing to in_progress. Of a batch that is past that, gives the record as it is."""
 
     def refuse(self, batch_id: str, problem: str, now: float) -> Batch:
@@ -98,20 +116,42 @@ class BatchStore(Protocol):
     def renew(self, part: Part, *, now: float, lease_seconds: float) -> bool:
         """Prolongs the lease; False where a later attempt has the part."""
 
-    def release(self, part: Part) -> None:
-        """Ends the lease of this attempt, if it still has the part."""
+    def begin(self, part: Part, *, deaths: int, begun_with: int) -> bool:
+        """Notes that the attempt carries out items from now on: should it never be released, that makes so many deaths.
 
-    def checkpoint(self, part: Part, spent: Spent) -> Part | None:
+        False where a later attempt has the part, or where the part is done.
+        """
+
+    def release(self, part: Part, *, deaths: int = 0) -> None:
+        """Ends the attempt, if it still has the part: its lease is over, and what it holds goes back.
+
+        The part counts as never sent then, and has so many *deaths*.
+        """
+
+    def hold(self, part: Part, microdollars: int, limit: int) -> Part | None:
+        """Keeps so much more of the batch's money for this part, if that leaves it within *limit*; or gives some back.
+
+        The part as it is then, with as much ``held`` as before where the money is not there. None where a later
+        attempt has the part, or where the part is done. Raises PartChanged.
+        """
+
+    def checkpoint(self, part: Part, spent: Spent, *, finished: int, late: Collection[str] = ()) -> Part | None:
         """Counts one more segment and adds what it spent to the batch, in one transaction.
 
-        None where a later attempt has the part, or where the part is done.
+        *spent* comes out of what the part holds, as far as that goes. *finished* is how many items have ended by now.
+        *late* names what *spent* has of other attempts: no name is ever counted twice. None where a later attempt has
+        the part, or where the part is done. Raises PartChanged.
         """
 
-    def complete(self, part: Part, counts: Counts, spent: Spent) -> Batch | None:
+    def complete(self, part: Part, counts: Counts, spent: Spent, *, late: Collection[str] = ()) -> Batch | None:
         """The part is done: that, its counts and what was spent since the last checkpoint, in one transaction.
 
-        Gives the batch as it is then. None where a later attempt has the part, or where it was done already.
+        What the part holds beyond that is given back. Gives the batch as it is then. None where a later attempt has the
+        part, or where it was done already. Raises PartChanged.
         """
+
+    def add_late(self, part: Part, name: str, spent: Spent) -> None:
+        """Adds what an attempt that has no part any more spent, unless something of that name was counted already."""
 
     def stop(self, batch_id: str, reason: StopReason, now: float) -> Batch | None:
         """From in_progress to canceling, for the first reason given; gives the record. None for no such batch.
@@ -120,7 +160,13 @@ class BatchStore(Protocol):
         """
 
     def end(self, batch_id: str, now: float) -> Batch:
-        """Every part is done and the files are written: canceling or in_progress -> ended; no longer open."""
+        """Every part is done and the files are written: canceling or in_progress -> ended."""
+
+    def untold(self, batch_id: str) -> bool:
+        """Whether the batch has not ended, or nobody may have been told of its end."""
+
+    def told(self, batch_id: str) -> None:
+        """Those who listen know of the end: the batch is no longer among the open ones."""
 
     def list(
         self, owner: str, *, limit: int, after_id: str | None, before_id: str | None
@@ -131,7 +177,7 @@ class BatchStore(Protocol):
         """
 
     def open(self) -> Iterator[Batch]:
-        """All that have not ended, of every owner."""
+        """All that have not ended, and those of whose end nobody may have been told; of every owner."""
 
     def delete(self, batch: Batch) -> None:
         """Forgets an ended batch and its parts."""
@@ -148,6 +194,9 @@ class BatchQueues(Protocol):
 
     def send_job(self, body: str) -> None:
         """A job message for the intake, as a user would send it."""
+
+    def intake_again(self, receipt: str, after_seconds: int) -> None:
+        """A message that the intake could not work off comes again after so long, in place of the queue's own time."""
 
 
 class BatchEvents(Protocol):

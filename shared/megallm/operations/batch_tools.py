@@ -12,6 +12,7 @@ from megallm.operations.batch_ports import BatchPorts
 from megallm.operations.blocking import in_thread
 from megallm.operations.gateway import Gateway
 from megallm.operations.in_thread import InThread
+from megallm.operations.measure import BatchMeter
 
 _FORGETTING = 0.99  # how much of the longest call is remembered after one more
 
@@ -41,6 +42,7 @@ class BatchTools:
     monotonic: Callable[[], float] = time.monotonic
     in_thread: InThread = in_thread
     fraction: Callable[[], float] = random.random
+    meter: BatchMeter = field(default_factory=BatchMeter)
     longest_call_seconds: float = 0.0
     _slots: dict[str, Slots] = field(default_factory=dict)
 

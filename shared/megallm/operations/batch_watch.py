@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 
 from megallm.batches.model import Batch, Spent, StopReason
 from megallm.errors import GatewayError
+from megallm.operations.batch_cost import Share
 from megallm.operations.batch_ports import BatchStore
 from megallm.operations.in_thread import InThread
+from megallm.telemetry.metrics import NONE
 
 POLL_SECONDS = 2.0
 
@@ -31,9 +33,12 @@ class BatchWatch:
     store: BatchStore
     clock: Callable[[], float]
     in_thread: InThread
+    tier: str = NONE  # of its owner, for the metrics
     parts: int = 0
     gone: bool = False
     unrecorded: float = 0.0  # millionths that were spent here and are in no record yet
+    exhausted: bool = False  # no call fits any more into what the batch may cost
+    share: Share = field(default_factory=Share)
     _recorded: float = field(init=False)
     _polling: asyncio.Task[None] | None = None
 
@@ -55,7 +60,8 @@ class BatchWatch:
 
     def reason(self) -> StopReason | None:
         """Why nothing new may begin, as far as is known."""
-        return stop_reason(self.batch, self.clock(), self._recorded + self.unrecorded)
+        reason = stop_reason(self.batch, self.clock(), self._recorded + self.unrecorded)
+        return "max_cost" if reason is None and self.exhausted else reason
 
     async def confirm(self, reason: StopReason) -> StopReason:
         """Records the reason, and gives the one that stands: another process may have been first with another."""

@@ -17,7 +17,7 @@ async def count_tokens(gateway: Gateway, request: TokenCountRequest, sender: Sen
     """As the first route counts that can be asked. Raises GatewayError."""
     check_request(gateway, request, sender)
     model = gateway.catalog.find(request.model)
-    trace.model = request.model
+    trace.model, trace.known_model = request.model, model
     seconds = seconds_for(gateway, sender.seconds_left)
     deadline = time.monotonic() + seconds
     routes, tried = list(model.routes), 0

@@ -2,11 +2,11 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from megallm.errors import GatewayError
 from megallm.identifiers import new_message_id
 from megallm.keys import Caller
+from megallm.messages.frozen import frozen
 from megallm.messages.replies import reply_to_wire
 from megallm.messages.requests import MessagesRequest
 from megallm.operations.check_request import check_request
@@ -19,7 +19,7 @@ from megallm.operations.settle import charged, settle_to_the_end
 from megallm.operations.trace import Trace
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Answer:
     """The body of the response and the headers that tell how it came about."""
 
@@ -52,7 +52,7 @@ async def create_message(
         if admission is not None:
             trace.upstream_ms = (time.perf_counter() - started) * 1000
             trace.usage = call.usage
-            await settle_to_the_end(admission, charged(trace.usage, failure))
+            await settle_to_the_end(admission, charged(trace.usage, failure), trace.prices)
             if isinstance(failure, GatewayError):
                 failure.headers = {**admission.headers, **failure.headers}
     trace.stop_reason = reply.stop_reason

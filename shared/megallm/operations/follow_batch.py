@@ -7,14 +7,15 @@ from itertools import islice
 
 from megallm.batches.model import Batch
 from megallm.errors import InvalidRequest, NotFound
-from megallm.operations.batch_ports import BatchStore
+from megallm.operations.batch_ports import BatchPorts, BatchStore
+from megallm.operations.cancel_batch import cancel
 
 POLL_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a batch is. ``done`` of ``total`` items are, as far as is known before their parts are done."""
+    """How far a batch is: ``done`` of ``total`` items have ended."""
 
     done: int
     total: int
@@ -30,12 +31,12 @@ def find_batch(store: BatchStore, batch_id: str) -> Batch:
     return batch
 
 
-def stop_batch(store: BatchStore, batch_id: str, now: float) -> Batch:
+def stop_batch(ports: BatchPorts, batch_id: str, now: float) -> Batch:
     """The batch, which begins nothing new any more. Raises NotFound, or InvalidRequest for one that has ended."""
-    batch = find_batch(store, batch_id)
+    batch = find_batch(ports.store, batch_id)
     if batch.state == "ended":
         raise InvalidRequest(f"The batch {batch_id} has ended")
-    return store.stop(batch_id, "canceled", now) or batch
+    return cancel(ports, batch_id, now) or batch
 
 
 def newest_batches(store: BatchStore, owners: Iterable[str], limit: int) -> list[Batch]:
@@ -55,10 +56,8 @@ def follow_batch(store: BatchStore, batch_id: str, sleep: Callable[[float], None
 
 
 def done_of(batch: Batch) -> int:
-    """The items that are done. Parts tell their counts when they end; calls are told at each checkpoint before that."""
-    if batch.state == "ended":
-        return batch.counts.total
-    return max(batch.counts.total, min(batch.spent.calls, batch.total))
+    """The items that have ended, as of each part's latest checkpoint."""
+    return batch.counts.total if batch.state == "ended" else batch.finished
 
 
 class Speed:

@@ -9,6 +9,7 @@ from megallm.operations.batch_ports import BatchPorts
 from megallm.operations.ports import Closeable, Limiter, LocalProvider, Provider
 from megallm.operations.retry import RetryPolicy
 from megallm.settings import Settings
+from megallm.telemetry.embedded import EmbeddedMetrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,7 @@ class Gateway:
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     shared: Closeable | None = None  # what the providers have in common, such as connections
     batches: BatchPorts | None = None  # None: this deployment has no bucket for them
+    metrics: EmbeddedMetrics | None = None  # None: nothing reads them from the log
 
     async def load_models(self) -> None:
         """Loads the models of this machine now, so that the first request does not wait for them."""

@@ -106,7 +106,9 @@ def _new(batch_id: str, owner: str, job: Job, source: Source, now: float) -> Bat
 
 
 def _refused(ports: BatchPorts, batch: Batch, error: InvalidRequest) -> Batch:
-    return refuse_batch(ports, ports.store.create(batch), error.message, batch.created_at)
+    # The record has the problem from its beginning: should this process die now, the schedule must not work on it.
+    known = ports.store.create(replace(batch, problem=error.message))
+    return refuse_batch(ports, known, error.message, batch.created_at)
 
 
 def _check_owner(owner: str, known_owner: KnownOwner) -> None:

@@ -5,6 +5,7 @@ since it was paid for.
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import cast
 
 from megallm.batches.items import BadItem, Item
@@ -22,11 +23,14 @@ from megallm.errors import (
 )
 from megallm.keys import Caller
 from megallm.messages.adaptations import HEADER as ADAPTED_HEADER
+from megallm.messages.frozen import frozen
 from megallm.operations.batch_concurrency import Slots
+from megallm.operations.batch_cost import most_of
 from megallm.operations.batch_sender import sender_of
 from megallm.operations.batch_tools import BatchTools
 from megallm.operations.batch_watch import BatchWatch
 from megallm.operations.create_message import create_message
+from megallm.operations.part_money import PartMoney
 from megallm.operations.part_recorder import PartRecorder
 from megallm.operations.reserve_tokens import reserved_tokens
 from megallm.operations.retry import retry_after_seconds
@@ -58,16 +62,40 @@ def record_outcome(recorder: PartRecorder, batch: Batch, item: Item | BadItem, o
     recorder.finished(item.record, result_line(batch, item, outcome), error)
 
 
-class PartCalls:
-    """The items of one attempt at a part. ``broken`` becomes what ended one of them that nothing should end."""
+@frozen
+class _Planned:
+    """An item that is to be called: ``estimate`` in tokens of input, ``most`` in what one call could cost."""
 
-    def __init__(self, tools: BatchTools, batch: Batch, watch: BatchWatch, recorder: PartRecorder) -> None:
+    item: Item
+    model: Model
+    slots: Slots
+    estimate: int
+    most: float
+
+
+class PartCalls:
+    """The items of one attempt at a part. ``broken`` becomes what ended one of them that nothing should end.
+
+    *may_begin* is asked before each item, once it has its slot.
+    """
+
+    def __init__(
+        self,
+        tools: BatchTools,
+        batch: Batch,
+        watch: BatchWatch,
+        recorder: PartRecorder,
+        may_begin: Callable[["PartCalls"], bool] = lambda calls: True,
+    ) -> None:
+        self._may_begin = may_begin
         self._tools = tools
         self._batch = batch
         self._watch = watch
         self._recorder = recorder
         self._max_attempts = max_attempts_of(batch.job)
         self._sender = sender_of(batch.job)
+        limit = batch.max_microdollars
+        self._money = None if limit is None else PartMoney(tools, watch, recorder.ledger, limit)
         self._caller = Caller(batch.owner, "basic")
         self._tasks: set[asyncio.Task[None]] = set()
         self._unstarted: dict[asyncio.Task[None], Slots] = {}
@@ -92,12 +120,22 @@ class PartCalls:
         self._used.add(provider)
         slots = self._tools.slots(provider)
         estimate = reserved_tokens(item.request, item.body)
+        most = taken = 0.0
+        if self._money is not None:
+            most = most_of(item, model, estimate)
+            had = await self._money.take(most)
+            if had is None:
+                return False
+            taken = had
         await self._tools.allowance.take(self._batch.owner, estimate)
         began = await slots.enter()
-        if self._watch.reason() is not None:
+        if self._watch.reason() is not None or not self._may_begin(self):
             slots.leave()
+            self._settle(taken, most, None)
             return False
-        task = asyncio.get_running_loop().create_task(self._carry_out(item, model, slots, began, estimate))
+        task = asyncio.get_running_loop().create_task(
+            self._carry_out(_Planned(item, model, slots, estimate, most), began, taken)
+        )
         self._tasks.add(task)
         self._unstarted[task] = slots
         task.add_done_callback(self._ended)
@@ -122,21 +160,27 @@ class PartCalls:
             self.broken.exception()
 
     @property
+    def is_calling(self) -> bool:
+        """Whether a call is in flight."""
+        return bool(self._in_flight)
+
+    @property
     def closed_seconds(self) -> float:
-        """How long one of the upstreams, or the allowance, lets nothing begin from now on."""
+        """How long one of the upstreams, the allowance or the want of money lets nothing begin from now on."""
         upstreams = (self._tools.slots(provider).closed_seconds for provider in self._used)
-        return max(self._tools.allowance.closed_seconds(self._batch.owner), *upstreams, 0.0)
+        money = 0.0 if self._money is None else self._money.closed_seconds
+        return max(self._tools.allowance.closed_seconds(self._batch.owner), money, *upstreams, 0.0)
 
     def _check_price(self, model: Model) -> None:
         if self._batch.max_microdollars is not None and model.prices is None:
             raise InvalidRequest(f"max_cost: the catalogue has no prices of {model.id}", param="max_cost")
 
-    async def _carry_out(self, item: Item, model: Model, slots: Slots, began: float, estimate: int) -> None:
+    async def _carry_out(self, planned: "_Planned", began: float, taken: float) -> None:
         attempts = 0
         answer: Outcome
         while True:
             try:
-                answer = await self._attempt(item, model, slots, began, estimate)
+                answer = await self._attempt(planned, began, taken)
                 break
             except (RateLimited, UpstreamOverloaded):
                 wait = 0.0
@@ -149,14 +193,21 @@ class PartCalls:
             if self._stopping:
                 return
             await asyncio.sleep(wait)
-            began = await slots.enter(first=True)
+            if self._money is not None:
+                had = await self._money.take(planned.most)
+                if had is None:
+                    return
+                taken = had
+            began = await planned.slots.enter(first=True)
             if self._watch.reason() is not None:
-                slots.leave()
+                planned.slots.leave()
+                self._settle(taken, planned.most, None)
                 return
-        record_outcome(self._recorder, self._batch, item, answer)
+        record_outcome(self._recorder, self._batch, planned.item, answer)
 
-    async def _attempt(self, item: Item, model: Model, slots: Slots, began: float, estimate: int) -> Succeeded:
-        """One call; it has a slot, and gives it back. Raises GatewayError."""
+    async def _attempt(self, planned: "_Planned", began: float, taken: float) -> Succeeded:
+        """One call; it has a slot and its money, and gives both back. Raises GatewayError."""
+        item, slots = planned.item, planned.slots
         trace = Trace(request_id_of(self._batch.id, item.record), key_id=self._batch.owner)
         task = cast("asyncio.Task[None]", asyncio.current_task())
         self._unstarted.pop(task, None)
@@ -166,30 +217,43 @@ class PartCalls:
                 self._tools.gateway, self._caller, item.request, self._sender, trace, item.body
             )
         except (RateLimited, UpstreamOverloaded, UpstreamTimedOut) as error:
+            trace.failed(error)
             slots.refused(began, retry_after_seconds(error))
             raise
-        except GatewayError:
+        except GatewayError as error:
+            trace.failed(error)
             slots.answered(began)
             raise
         except Exception as error:
             # The outermost boundary of an item: what is wrong with one must not end the others.
             log("crash", {"request_id": trace.request_id}, error=error)
-            raise InternalError("The gateway failed; the request id finds the reason in its log") from error
+            failure = InternalError("The gateway failed; the request id finds the reason in its log")
+            trace.failed(failure)
+            raise failure from error
         finally:
             self._in_flight.discard(task)
-            self._account(trace, model, estimate)
-            self._tools.call_took(began)
+            self._account(trace, planned, taken)
+            self._tools.meter.called(self._watch.tier, trace)
+            if not task.cancelling():  # one that was cut says nothing of how long calls take
+                self._tools.call_took(began)
             slots.leave()
         slots.answered(began)
         self._recorder.answered_by(answer.headers[ROUTE_HEADER])
         return Succeeded(answer.message, answer.headers.get(ADAPTED_HEADER))
 
-    def _account(self, trace: Trace, model: Model, estimate: int) -> None:
+    def _account(self, trace: Trace, planned: "_Planned", taken: float) -> None:
+        usage = trace.usage
+        cost = 0.0
         if trace.route is not None:
-            self._recorder.spent(trace.usage, model.prices)
-        if trace.usage is not None:
-            used = trace.usage.prompt_tokens + trace.usage.output_tokens
-            self._tools.allowance.correct(self._batch.owner, estimate, used)
+            cost = self._recorder.spent(usage, planned.model.prices)
+        if usage is not None:
+            used = usage.prompt_tokens + usage.output_tokens
+            self._tools.allowance.correct(self._batch.owner, planned.estimate, used)
+        self._settle(taken, planned.most, None if usage is None else cost)
+
+    def _settle(self, taken: float, most: float, cost: float | None) -> None:
+        if self._money is not None:
+            self._money.settle(taken, most, cost)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

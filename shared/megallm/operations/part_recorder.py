@@ -5,17 +5,19 @@ begins while CHECKPOINT_ITEMS wait to be recorded.
 """
 
 import asyncio
-from collections.abc import Collection
+from contextlib import suppress
 
-from megallm.batches.model import Part, Spent, segment_key
+from megallm.batches.model import Batch, Part, Spent, segment_key, segment_name
 from megallm.batches.results import segment_line
 from megallm.catalog.models import Prices
+from megallm.errors import GatewayError
 from megallm.messages.events import Usage
 from megallm.operations.batch_cost import Purse
 from megallm.operations.batch_ports import BatchPorts
 from megallm.operations.batch_watch import BatchWatch
 from megallm.operations.in_thread import InThread
-from megallm.operations.part_segments import to_bytes
+from megallm.operations.part_ledger import LeaseLost, PartLedger
+from megallm.operations.part_segments import NOTHING_EARLIER, Closed, Earlier, to_bytes
 
 CHECKPOINT_ITEMS = 100
 CHECKPOINT_SECONDS = 5.0
@@ -26,15 +28,8 @@ _ENOUGH_BYTES = 4 * 1024 * 1024
 _NOTHING = Spent()
 
 
-class LeaseLost(Exception):
-    """A later attempt has the part, or it is done."""
-
-
 class PartRecorder:
-    """One attempt's. ``done`` are the finished records, those of *earlier* attempts included.
-
-    *uncounted* is what earlier attempts spent and could not count any more.
-    """
+    """One attempt's. ``done`` are the finished records, those of *earlier* attempts included."""
 
     def __init__(
         self,
@@ -42,31 +37,39 @@ class PartRecorder:
         watch: BatchWatch,
         ports: BatchPorts,
         in_thread: InThread,
-        *,
-        earlier: Collection[int] = (),
-        uncounted: Spent = _NOTHING,
+        earlier: Earlier = NOTHING_EARLIER,
     ) -> None:
-        self.part = part
-        self.done = set(earlier)
+        self.done = set(earlier.records)
+        self.ledger = PartLedger(part, watch, ports.store, in_thread, earlier.uncounted)
         self._watch = watch
         self._ports = ports
         self._in_thread = in_thread
-        self._uncounted = uncounted
         self._purse = Purse()
         self._routes: dict[str, int] = {}
         self._lines: list[bytes] = []
         self._bytes = 0
         self._being_written = 0
+        self._written = len(self.done)
+        self._segment: tuple[str, Spent] | None = None  # that is written, or may be, and is not counted
         self._ending = False
         self._some = asyncio.Event()
         self._enough = asyncio.Event()
         self._room = asyncio.Event()
 
-    def spent(self, usage: Usage | None, prices: Prices | None) -> None:
-        """A call was made."""
+    @property
+    def part(self) -> Part:
+        """As of the last write to its record."""
+        return self.ledger.part
+
+    def spent(self, usage: Usage | None, prices: Prices | None) -> float:
+        """A call was made; what it cost, in millionths."""
         before = self._purse.microdollars
         self._purse.add_call(usage, prices)
-        self._watch.unrecorded += self._purse.microdollars - before
+        cost = self._purse.microdollars - before
+        if cost:
+            self.ledger.spent(cost)
+            self._some.set()  # others may wait for what is held and was not spent: that is known with the next segment
+        return cost
 
     def answered_by(self, route: str) -> None:
         """A route answered a call."""
@@ -108,27 +111,54 @@ class PartRecorder:
 
     async def checkpoint(self) -> None:
         """Writes and counts what there is; counts also where there is nothing. Raises LeaseLost, InternalError."""
-        spent = await self.write()
-        part = await self._in_thread(self._ports.store.checkpoint, self.part, spent.plus(self._uncounted))
-        if part is None:
-            raise LeaseLost
-        self.part = part
-        self._uncounted = _NOTHING
-        self.counted(spent)
-
-    async def write(self) -> Spent:
-        """Writes a segment of what there is, and gives what it spent, for whoever counts it."""
-        lines, spent, routes = self._lines, self._purse.take(), self._routes
-        self._lines, self._routes, self._bytes, self._being_written = [], {}, 0, len(lines)
-        self._some.clear()
-        self._enough.clear()
-        if lines or spent != _NOTHING:
-            key = segment_key(self.part, self.part.segments)
-            await self._in_thread(self._ports.objects.put_new, key, to_bytes(lines, spent, routes))
-        return spent
-
-    def counted(self, spent: Spent) -> None:
-        """What ``write`` gave is in the batch's record now."""
-        self._watch.recorded(spent)
+        spent = await self._write(even_nothing=True)
+        segment, self._segment = self._segment, None  # should the answer fail to come, the segment tells what was spent
+        try:
+            await self.ledger.checkpoint(spent, self._written)
+        except LeaseLost:
+            self._segment = segment
+            raise
         self._being_written = 0
         self._room.set()
+
+    async def write(self) -> None:
+        """Writes the last segment, if there is anything, for ``complete`` to count."""
+        await self._write(even_nothing=False)
+
+    async def complete(self, closed: Closed) -> Batch:
+        """Counts the part, whose files are written. Raises LeaseLost, InternalError."""
+        segment, self._segment = self._segment, None
+        try:
+            return await self.ledger.complete(closed)
+        except LeaseLost:
+            self._segment = segment
+            raise
+
+    async def leave(self) -> None:
+        """Puts into the ledger what was spent and cannot be counted with the part: the attempt is over, and lost.
+
+        What a segment may have is counted under the segment's name: whoever has the part next may have found it.
+        """
+        if self._segment is not None:
+            await self._add_late(*self._segment)
+        if (rest := self._purse.take()) != _NOTHING:
+            await self._add_late(f"{self.part.attempt:04}-rest", rest)
+        self.ledger.leave()
+
+    async def _add_late(self, name: str, spent: Spent) -> None:
+        with suppress(GatewayError):  # a store that fails now as well: as after a crash
+            await self.ledger.add_late(name, spent)
+
+    async def _write(self, *, even_nothing: bool) -> Spent:
+        """Writes a segment of what there is, and gives what it spent."""
+        lines, spent, routes = self._lines, self._purse.take(), self._routes
+        self._lines, self._routes, self._bytes, self._being_written = [], {}, 0, len(lines)
+        self._written = len(self.done)
+        self._some.clear()
+        self._enough.clear()
+        if lines or spent != _NOTHING or even_nothing:
+            number = self.part.segments
+            self._segment = (segment_name(self.part, number), spent)
+            key = segment_key(self.part, number)
+            await self._in_thread(self._ports.objects.put_new, key, to_bytes(lines, spent, routes))
+        return spent

@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, Awaitable, Iterator, Mapping
 from typing import Protocol, runtime_checkable
 
 from megallm.keys import Caller, KeyRecord, Limits, Tier
+from megallm.limits.ledger import Used
 from megallm.messages.calls import Adaptation, Call
 from megallm.messages.events import Reply, StreamEvent, Usage
 from megallm.messages.requests import MessagesRequest, TokenCountRequest
@@ -94,8 +95,10 @@ class Admission(Protocol):
     def headers(self) -> Mapping[str, str]:
         """What the response says of the limits."""
 
-    def settle(self, usage: Usage | None) -> Awaitable[None] | None:
+    def settle(self, usage: Usage | None, used: Used | None = None) -> Awaitable[None] | None:
         """The call is over and used this much; None where nothing is known: what was reserved stays charged then.
+
+        *used* goes into the key's ledger, exactly once; None where nothing is to be counted.
 
         Returns what to wait for, or None where nothing is left to be done.
         """

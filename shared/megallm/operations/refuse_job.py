@@ -15,5 +15,6 @@ def refuse_job(ports: BatchPorts, message_id: str, problem: str, now: float) -> 
         state="indexing",
         created_at=now,
         expires_at=now + LIFETIME_SECONDS,
+        problem=problem,
     )
     return refuse_batch(ports, ports.store.create(batch), problem, now)

@@ -7,11 +7,12 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeVar
 from urllib.parse import quote
 
 from megallm.catalog.models import Model, Route
-from megallm.errors import GatewayError, InvalidRequest, UpstreamFailed
+from megallm.errors import GatewayError, InvalidRequest, UpstreamFailed, UpstreamMisconfigured
 from megallm.messages.adaptations import HEADER, header_value
 from megallm.messages.calls import Adaptation, ApiVersion, Call
 from megallm.messages.events import Reply, StreamEvent, Usage, plus
@@ -66,7 +67,7 @@ class RoutedCall:
         self._spent: Usage | None = None  # by tries that failed
         self._trying = False
         self._failure: GatewayError | None = None
-        trace.model = request.model
+        trace.model, trace.known_model = request.model, self._model
 
     @property
     def usage(self) -> Usage | None:
@@ -77,7 +78,7 @@ class RoutedCall:
     @property
     def headers(self) -> Mapping[str, str]:
         """Which route answers, and what was adapted for it."""
-        headers = {ROUTE_HEADER: quote(self._route.name, safe=_SHOWN_IN_A_HEADER)}
+        headers = {ROUTE_HEADER: _in_a_header(self._route.name)}
         if self._prepared is not None and self._prepared.adaptations:
             headers[HEADER] = header_value(self._prepared.adaptations)
         return headers
@@ -179,6 +180,8 @@ class RoutedCall:
 
 def log_failure(trace: Trace, tried: int, error: GatewayError, began: float) -> None:
     """Why a route did not answer; *began* is a moment of ``time.perf_counter``."""
+    if isinstance(error, UpstreamMisconfigured):
+        trace.misconfigured += 1
     log(
         "route_failed",
         {
@@ -192,6 +195,11 @@ def log_failure(trace: Trace, tried: int, error: GatewayError, began: float) -> 
             "duration_ms": round((time.perf_counter() - began) * 1000, 2),
         },
     )
+
+
+@lru_cache  # a catalogue has few routes
+def _in_a_header(route: str) -> str:
+    return quote(route, safe=_SHOWN_IN_A_HEADER)
 
 
 def call_of(request: RequestT, model: Model, route: Route, sender: Sender, body: bytes) -> Call[RequestT]:

@@ -14,14 +14,18 @@ from megallm.operations.batch_watch import BatchWatch
 from megallm.operations.blocking import in_thread
 from megallm.operations.gateway import Gateway
 from megallm.operations.in_thread import InThread
-from megallm.operations.part_attempt import LEASE_SECONDS, PartAttempt
+from megallm.operations.measure import BatchMeter
+from megallm.operations.part_attempt import PartAttempt
+from megallm.operations.part_lease import LEASE_SECONDS
 from megallm.operations.retry import RetryPolicy
+from megallm.telemetry.metrics import NONE
 
 
 class Worker:
     """One a process. *concurrency* bounds its calls in flight to one upstream.
 
-    *clock* is in seconds since 1970; *monotonic* is the clock of the deadlines that ``run`` is given.
+    *clock* is in seconds since 1970; *monotonic* is the clock of the deadlines that ``run`` is given; *tier_of* blocks,
+    and tells the tier of an owner for the metrics.
     """
 
     def __init__(
@@ -35,13 +39,23 @@ class Worker:
         monotonic: Callable[[], float] = time.monotonic,
         in_thread: InThread = in_thread,
         fraction: Callable[[], float] = random.random,
+        tier_of: Callable[[str], str] = lambda owner: NONE,
     ) -> None:
         # The batches have an allowance of their own, and an item counts its attempts itself: one engine, but neither
         # its limits nor its patience. Another route still stands in for one that fails.
         once = replace(gateway, limiter=Unlimited(), retry=RetryPolicy(tries=1))
         self._tools = BatchTools(
-            once, ports, concurrency, allowance or NoAllowance(), clock, monotonic, in_thread, fraction
+            once,
+            ports,
+            concurrency,
+            allowance or NoAllowance(),
+            clock,
+            monotonic,
+            in_thread,
+            fraction,
+            BatchMeter(gateway.metrics, clock),
         )
+        self._tier_of = tier_of
         self._watches: dict[str, BatchWatch] = {}
         self._attempts: set[PartAttempt] = set()
 
@@ -61,6 +75,7 @@ class Worker:
             if await self._attempt(watch, number, deadline):
                 return
         finally:
+            self._tools.meter.write()
             if watch.parts == 0:  # it is not kept up to date any more
                 self._watches.pop(batch_id, None)
         await self._finish_if_done(batch_id, number)
@@ -92,8 +107,9 @@ class Worker:
             batch = await tools.in_thread(tools.ports.store.get, batch_id)
             if batch is None:
                 return None
+            tier = NONE if tools.meter.metrics is None else await tools.in_thread(self._tier_of, batch.owner)
             if batch_id not in self._watches:  # another part may have been faster
-                watch = BatchWatch(batch, tools.ports.store, tools.clock, tools.in_thread)
+                watch = BatchWatch(batch, tools.ports.store, tools.clock, tools.in_thread, tier)
                 self._watches[batch_id] = watch
         return self._watches[batch_id]
 

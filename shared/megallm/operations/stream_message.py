@@ -14,6 +14,7 @@ from megallm.errors import GatewayError, InternalError, UpstreamFailed
 from megallm.identifiers import new_message_id
 from megallm.keys import Caller
 from megallm.messages.events import (
+    InputJsonDelta,
     MessageDelta,
     MessageStart,
     MessageStop,
@@ -35,6 +36,7 @@ from megallm.operations.settle import charged, settle_to_the_end
 from megallm.operations.trace import Trace
 from megallm.telemetry import log
 
+_DELTA = b"event: content_block_delta"
 _BROKEN_OFF = "The model's reply broke off before it was whole"
 BACKLOG_BYTES = 1024 * 1024  # what may wait for a slow client before the upstream is not read any further
 
@@ -188,6 +190,8 @@ class _Reader:
                     shown = False
                     async for event in others:
                         self._take(event, began)
+                        if trace.first_token_at is None and _is_token(event):
+                            trace.first_token_at = time.perf_counter()
                         if not shown and isinstance(event, TextDelta | ThinkingDelta | Relayed):
                             shown = True  # it leaves before what may have come with it is worked on
                             await asyncio.sleep(0)
@@ -210,10 +214,10 @@ class _Reader:
             trace.upstream_ms = (time.perf_counter() - began) * 1000
             trace.usage = self._call.usage
             if self._failure is not None and not self._whole:
-                trace.error_type = self._failure.type
+                trace.failed(self._failure)
             # A callback, since the task is not done before this block ends.
             self._task.add_done_callback(lambda _: self._changed.set())
-            await settle_to_the_end(self._admission, charged(trace.usage, self._failure))
+            await settle_to_the_end(self._admission, charged(trace.usage, self._failure), trace.prices)
 
     def _take(self, event: StreamEvent, began: float) -> None:
         match event:
@@ -231,3 +235,10 @@ class _Reader:
             case _:
                 pass
         self._put(event)
+
+
+def _is_token(event: StreamEvent) -> bool:
+    """Whether the event has a piece of the reply's content."""
+    if isinstance(event, Relayed):
+        return event.frame.startswith(_DELTA)
+    return isinstance(event, TextDelta | ThinkingDelta | InputJsonDelta)

@@ -7,6 +7,7 @@ is ``indexing``, whose lines can be indexed again.
 
 import time
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 
 from megallm.batches.indexing import LineIndexer
 from megallm.batches.model import LIFETIME_SECONDS, Batch, Job, Part, Source, batch_id_of, lines_key
@@ -14,9 +15,8 @@ from megallm.batches.submission import RequestSplitter
 from megallm.errors import GatewayError
 from megallm.keys import Caller
 from megallm.limits.tiers import load
-from megallm.operations.batch_allowance import estimated_tokens, seconds_needed
-from megallm.operations.batch_index import check_allowance
 from megallm.operations.batch_ports import BatchPorts
+from megallm.operations.batch_schedule import expected_end
 from megallm.operations.batch_sender import job_sent_by
 from megallm.operations.blocking import in_thread
 from megallm.operations.gateway import Gateway
@@ -57,30 +57,29 @@ async def submit_batch(
                 await in_thread(upload.add, b"".join(gathered))
                 gathered.clear()
                 size = 0
-        source = await in_thread(upload.finish, b"".join(gathered), tokens_a_minute(gateway, caller))
+        await in_thread(upload.finish, b"".join(gathered))
+        now = clock()
+        batch = Batch(
+            id=batch_id,
+            owner=caller.key_id,
+            job=job,
+            source=Source("", "", ""),
+            state="indexing",
+            created_at=now,
+            expires_at=now + LIFETIME_SECONDS,
+            total=upload.total,
+            estimated_tokens=upload.estimated_tokens,
+        )
+        allowed = tokens_a_minute(gateway, caller)
+        expected = await in_thread(expected_end, ports.store, batch, upload.estimated_tokens, allowed, now)
+        source = await in_thread(upload.commit)
     except BaseException:
         await in_thread(upload.abort)
         raise
-    now = clock()
-    batch = Batch(
-        id=batch_id,
-        owner=caller.key_id,
-        job=job,
-        source=source,
-        state="indexing",
-        created_at=now,
-        expires_at=now + LIFETIME_SECONDS,
-        total=upload.total,
-    )
+    batch = replace(batch, source=source, expected_end_at=expected)
     batch = await in_thread(_begin, ports, batch, upload.parts, clock)
     log("batch_submitted", {"request_id": request_id, "batch_id": batch_id, "items": batch.total, "bytes": source.size})
     return batch
-
-
-def earliest_end(gateway: Gateway, caller: Caller, batch: Batch) -> float:
-    """When the batch ends if its input alone is counted and nothing else of the caller's runs; seconds since 1970."""
-    seconds = seconds_needed(estimated_tokens(batch.source.size), tokens_a_minute(gateway, caller))
-    return batch.created_at + seconds
 
 
 def tokens_a_minute(gateway: Gateway, caller: Caller) -> int:
@@ -107,11 +106,16 @@ class _Upload:
     def add(self, piece: bytes) -> None:
         self._write(self._splitter.feed(piece))
 
-    def finish(self, piece: bytes, tokens_a_minute: int) -> Source:
+    @property
+    def estimated_tokens(self) -> int:
+        return self._indexer.estimated_tokens
+
+    def finish(self, piece: bytes) -> None:
         self.add(piece)
         self._write(self._splitter.finish())
-        check_allowance(self._size, tokens_a_minute)
         self.parts += self._indexer.finish()
+
+    def commit(self) -> Source:
         return Source(self._key, self._writer.commit(), NAME, self._size)
 
     def abort(self) -> None:
@@ -133,7 +137,13 @@ def _begin(ports: BatchPorts, batch: Batch, parts: list[Part], clock: Callable[[
         ports.store.add_parts(parts)
         source = batch.source
         known = ports.store.start(
-            batch.id, total=batch.total, parts=len(parts), lines=source.key, lines_version=source.version
+            batch.id,
+            total=batch.total,
+            parts=len(parts),
+            lines=source.key,
+            lines_version=source.version,
+            estimated_tokens=batch.estimated_tokens,
+            expected_end_at=batch.expected_end_at,
         )
         send_unsent(ports, known, clock())
     except GatewayError as error:

@@ -11,12 +11,9 @@ from pydantic_core import to_json
 
 from megallm.batches.formats import check_name
 from megallm.batches.job_message import VERSION, parse_job
-from megallm.batches.model import OPERATOR, Job, batch_id_of, result_key
-from megallm.errors import InvalidRequest, NotFound
+from megallm.batches.model import OPERATOR, Job, batch_id_of
 from megallm.operations.batch_ports import BatchPorts
-
-# What a batch that is begun again leaves to the user.
-_NOT_AGAIN = frozenset({"client_token", "dry_run"})
+from megallm.operations.written import write_pieces
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,42 +48,6 @@ def upload_batch(
         }
     )
     parse_job(message)
-    _write(ports, key, pieces)
+    write_pieces(ports.objects, key, pieces)
     ports.queues.send_job(message.decode())
     return Submitted(batch_id, is_new=True)
-
-
-def retry_failed(ports: BatchPorts, batch_id: str) -> Submitted:
-    """A new batch of the items that failed in one that has ended, with the same options; asked again, the same batch.
-
-    Raises NotFound, or InvalidRequest where it has not ended or nothing in it failed.
-    """
-    batch = ports.store.get(batch_id)
-    if batch is None:
-        raise NotFound(f"There is no batch with the id {batch_id}")
-    if batch.state != "ended":
-        raise InvalidRequest(f"The batch {batch_id} has not ended: what fails in it is known once it has")
-    key = result_key(batch_id, "errors.jsonl")
-    head = ports.objects.head(key)
-    if head is None or head.size == 0:
-        raise InvalidRequest(f"Nothing of the batch {batch_id} is there to be tried again: no item of it failed")
-    options = {name: value for name, value in batch.job.options.items() if name not in _NOT_AGAIN}
-    return upload_batch(
-        ports,
-        name="errors.jsonl",
-        pieces=ports.objects.stream(key, head.version),
-        job=Job(batch.job.task, options),
-        token=f"retry-{batch_id}",
-        owner=batch.owner,
-    )
-
-
-def _write(ports: BatchPorts, key: str, pieces: Iterable[bytes]) -> None:
-    writer = ports.objects.writer(key)
-    try:
-        for piece in pieces:
-            writer.write(piece)
-    except BaseException:
-        writer.abort()
-        raise
-    writer.commit()

@@ -4,7 +4,7 @@ pk              sk                       what
 batch#<id>      batch                    the record
 batch#<id>      part#000001              a part
 owner#<owner>   <created, ms>#<id>       its place in the owner's list
-open            <id>                     among those that have not ended
+open            <id>                     among those that have not ended, or of whose end nobody was told
 """
 
 from collections.abc import Mapping
@@ -20,8 +20,9 @@ Key = dict[str, Any]
 PART_PREFIX = "part#"
 OPEN = "open"
 
-# Everything of a batch is forgotten this long after it was made: results are kept for less.
-KEPT_SECONDS = 90 * 24 * 3600
+# Everything of a batch is forgotten this long after it was made. Results are kept for less; `megallm usage` adds up the
+# records of this month and the two before, which are 92 days at most.
+KEPT_SECONDS = 100 * 24 * 3600
 
 COUNTERS = ("succeeded", "errored", "canceled", "expired")
 SPENT = ("input_tokens", "output_tokens", "microdollars", "calls")
@@ -54,32 +55,35 @@ def batch_to_item(batch: Batch) -> dict[str, Any]:
     """The record; what is None has no attribute."""
     item = {
         **batch_key(batch.id),
-        "id": _text(batch.id),
-        "owner": _text(batch.owner),
-        "task": _text(batch.job.task),
-        "options": _text(to_json(batch.job.options).decode()),
-        "source_key": _text(batch.source.key),
-        "source_version": _text(batch.source.version),
-        "source_name": _text(batch.source.name),
+        "id": text(batch.id),
+        "owner": text(batch.owner),
+        "task": text(batch.job.task),
+        "options": text(to_json(batch.job.options).decode()),
+        "source_key": text(batch.source.key),
+        "source_version": text(batch.source.version),
+        "source_name": text(batch.source.name),
         "source_size": number(batch.source.size),
-        "state": _text(batch.state),
+        "state": text(batch.state),
         "created_at": number(batch.created_at),
         "expires_at": number(batch.expires_at),
-        "lines": _text(batch.lines),
-        "lines_version": _text(batch.lines_version),
+        "lines": text(batch.lines),
+        "lines_version": text(batch.lines_version),
         "total": number(batch.total),
         "parts": number(batch.parts),
         "parts_done": number(batch.parts_done),
+        "finished": number(batch.finished),
+        "committed": number(batch.committed),
+        "estimated_tokens": number(batch.estimated_tokens),
         "ttl": _ttl(batch.created_at),
         **{name: number(getattr(batch.counts, name)) for name in COUNTERS},
         **{name: number(getattr(batch.spent, name)) for name in SPENT},
     }
-    for name in ("max_microdollars", "stop_requested_at", "ended_at"):
+    for name in ("max_microdollars", "expected_end_at", "stop_requested_at", "ended_at"):
         if (value := getattr(batch, name)) is not None:
             item[name] = number(value)
     for name in ("stop", "problem"):
         if (value := getattr(batch, name)) is not None:
-            item[name] = _text(value)
+            item[name] = text(value)
     return item
 
 
@@ -100,9 +104,13 @@ def batch_from_item(item: Item) -> Batch:
         total=_int(item, "total"),
         parts=_int(item, "parts"),
         parts_done=_int(item, "parts_done"),
+        finished=_int(item, "finished"),
         counts=Counts(*(_int(item, name) for name in COUNTERS)),
         spent=Spent(*(_int(item, name) for name in SPENT)),
         max_microdollars=_int(item, "max_microdollars") if "max_microdollars" in item else None,
+        committed=_int(item, "committed"),
+        estimated_tokens=_int(item, "estimated_tokens"),
+        expected_end_at=_float(item, "expected_end_at"),
         stop=_one_of(StopReason, item["stop"]["S"]) if "stop" in item else None,
         stop_requested_at=_float(item, "stop_requested_at"),
         ended_at=_float(item, "ended_at"),
@@ -112,29 +120,33 @@ def batch_from_item(item: Item) -> Batch:
 
 def owner_item(batch: Batch) -> dict[str, Any]:
     """Its place in the owner's list."""
-    return {**owner_key(batch), "id": _text(batch.id), "ttl": _ttl(batch.created_at)}
+    return {**owner_key(batch), "id": text(batch.id), "ttl": _ttl(batch.created_at)}
 
 
 def open_item(batch: Batch) -> dict[str, Any]:
-    """Its place among the open ones, which it leaves when it ends."""
-    return {**open_key(batch.id), "id": _text(batch.id), "ttl": _ttl(batch.created_at)}
+    """Its place among the open ones, which it leaves once somebody was told of its end."""
+    return {**open_key(batch.id), "id": text(batch.id), "ttl": _ttl(batch.created_at)}
 
 
 def part_to_item(part: Part, created_at: float) -> dict[str, Any]:
-    """A part of a batch that was made at *created_at*."""
+    """A part of a batch that was made at *created_at*; nothing of it was counted late yet."""
     return {
         **part_key(part.batch_id, part.number),
-        "id": _text(part.batch_id),
+        "id": text(part.batch_id),
         "number": number(part.number),
         "start": number(part.start),
         "end": number(part.end),
         "first": number(part.first),
         "items": number(part.items),
-        "duplicates": _text(to_json(part.duplicates).decode()),
+        "duplicates": text(to_json(part.duplicates).decode()),
         "attempt": number(part.attempt),
         "leased_until": number(part.leased_until),
         "queued_at": number(part.queued_at),
         "segments": number(part.segments),
+        "finished": number(part.finished),
+        "held": number(part.held),
+        "deaths": number(part.deaths),
+        "begun_with": number(part.begun_with),
         "done": {"BOOL": part.done},
         "ttl": _ttl(created_at),
     }
@@ -154,6 +166,11 @@ def part_from_item(item: Item) -> Part:
         leased_until=float(item["leased_until"]["N"]),
         queued_at=float(item["queued_at"]["N"]),
         segments=_int(item, "segments"),
+        finished=_int(item, "finished"),
+        held=_int(item, "held"),
+        deaths=_int(item, "deaths"),
+        begun_with=_int(item, "begun_with"),
+        late=frozenset(item["late"]["SS"]) if "late" in item else frozenset(),
         done=item["done"]["BOOL"],
     )
 
@@ -163,7 +180,8 @@ def number(value: float) -> dict[str, Any]:
     return {"N": repr(value)}
 
 
-def _text(value: str) -> dict[str, Any]:
+def text(value: str) -> dict[str, Any]:
+    """An attribute value."""
     return {"S": value}
 
 

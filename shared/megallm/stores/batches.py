@@ -1,25 +1,33 @@
 """``BatchStore`` over one DynamoDB table: the records of batches and of their parts."""
 
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 
 from megallm.batches.model import Batch, Counts, Part, Spent, State, StopReason
 from megallm.errors import InternalError
+from megallm.operations.batch_ports import PartChanged
 from megallm.stores import batches_wire as wire
+from megallm.stores import parts_wire
 from megallm.stores.batch_items import (
     OPEN,
     PART_PREFIX,
+    Item,
     batch_from_item,
     batch_key,
+    number,
+    open_key,
     owner_key,
     part_from_item,
     part_key,
+    text,
 )
 from megallm.stores.batches_table import KEYS_A_READ, WRITES_A_TRANSACTION, BatchesTable, ConditionUnmet
 
 _WRITERS = 8
+_TRIES = 3  # of a write to a part that holds another sum than it was believed to
 
 
 def _new_token() -> str:
@@ -67,20 +75,34 @@ class DynamoBatches:
             else:
                 return
 
-    def start(self, batch_id: str, *, total: int, parts: int, lines: str, lines_version: str) -> Batch:
+    def start(
+        self,
+        batch_id: str,
+        *,
+        total: int,
+        parts: int,
+        lines: str,
+        lines_version: str,
+        estimated_tokens: int = 0,
+        expected_end_at: float | None = None,
+    ) -> Batch:
+        found: dict[str, Item] = {
+            "total": number(total),
+            "parts": number(parts),
+            "lines": text(lines),
+            "lines_version": text(lines_version),
+            "estimated_tokens": number(estimated_tokens),
+        }
+        if expected_end_at is not None:
+            found["expected_end_at"] = number(expected_end_at)
         for stopped in (False, True):
             with suppress(ConditionUnmet):
-                item = self._table.update(
-                    wire.start(
-                        batch_id, total=total, parts=parts, lines=lines, lines_version=lines_version, stopped=stopped
-                    )
-                )
-                return batch_from_item(item)
+                return batch_from_item(self._table.update(wire.start(batch_id, found, stopped=stopped)))
         return self._known(batch_id)
 
     def refuse(self, batch_id: str, problem: str, now: float) -> Batch:
         with suppress(ConditionUnmet):
-            self._table.transact(wire.refuse(batch_id, problem, now))
+            self._table.update(wire.refuse(batch_id, problem, now))
         return self._known(batch_id)
 
     def part(self, batch_id: str, number: int) -> Part | None:
@@ -95,7 +117,7 @@ class DynamoBatches:
     def queued(self, batch_id: str, numbers: Sequence[int], now: float) -> None:
         def note(number: int) -> None:
             with suppress(ConditionUnmet):  # deleted meanwhile
-                self._table.update(wire.queued(batch_id, number, now))
+                self._table.update(parts_wire.queued(batch_id, number, now))
 
         # One by one: in a transaction they would be in the way of the workers who claim these very parts.
         with ThreadPoolExecutor(min(_WRITERS, len(numbers) or 1)) as writers:
@@ -105,7 +127,9 @@ class DynamoBatches:
     def claim(self, batch_id: str, number: int, *, now: float, lease_seconds: float) -> Part | None:
         token = self._new_token()
         try:
-            item = self._table.update(wire.claim(batch_id, number, now=now, until=now + lease_seconds, token=token))
+            item = self._table.update(
+                parts_wire.claim(batch_id, number, now=now, until=now + lease_seconds, token=token)
+            )
         except ConditionUnmet:
             found = self._table.get(part_key(batch_id, number))
             own = found is not None and found.get("claimed_by") == {"S": token}
@@ -114,30 +138,78 @@ class DynamoBatches:
 
     def renew(self, part: Part, *, now: float, lease_seconds: float) -> bool:
         try:
-            self._table.update(wire.lease(part, now + lease_seconds))
+            self._table.update(parts_wire.lease(part, now + lease_seconds))
         except ConditionUnmet:
             return False
         return True
 
-    def release(self, part: Part) -> None:
-        with suppress(ConditionUnmet):
-            self._table.update(wire.lease(part, 0.0))
-
-    def checkpoint(self, part: Part, spent: Spent) -> Part | None:
-        with suppress(ConditionUnmet):
-            self._table.transact(wire.checkpoint(part, spent))
-        found = self.part(part.batch_id, part.number)
-        own = found is not None and (found.attempt, found.segments) == (part.attempt, part.segments + 1)
-        return found if own and found is not None and not found.done else None
-
-    def complete(self, part: Part, counts: Counts, spent: Spent) -> Batch | None:
+    def begin(self, part: Part, *, deaths: int, begun_with: int) -> bool:
         try:
-            self._table.transact(wire.complete(part, counts, spent))
+            self._table.update(parts_wire.begin(part, deaths, begun_with))
         except ConditionUnmet:
+            return False
+        return True
+
+    def release(self, part: Part, *, deaths: int = 0) -> None:
+        for _ in range(_TRIES):
+            release = parts_wire.release(part, deaths)
+            with suppress(ConditionUnmet):
+                if part.held:
+                    self._table.transact([{"Update": release}, {"Update": parts_wire.give_back(part)}])
+                else:
+                    self._table.update(release)
+                return
+            found = self._still_of(part)
+            if found is None or found.held == part.held:  # a later attempt's; or it was done, and the answer lost
+                return
+            part = found
+
+    def hold(self, part: Part, microdollars: int, limit: int) -> Part | None:
+        is_short = False
+        try:
+            self._table.transact(parts_wire.hold(part, microdollars, limit))
+        except ConditionUnmet as unmet:
+            _, is_short = unmet.unmet
+        else:
+            return replace(part, held=part.held + microdollars)
+        found = self._still_of(part)
+        if found is None or found.held == part.held + microdollars or (is_short and found.held == part.held):
+            return found
+        raise PartChanged(found)
+
+    def checkpoint(self, part: Part, spent: Spent, *, finished: int, late: Collection[str] = ()) -> Part | None:
+        try:
+            self._table.transact(parts_wire.checkpoint(part, spent, finished, late))
+        except ConditionUnmet as unmet:
+            _, is_gone = unmet.unmet
+        else:
+            held = part.held_after(spent.microdollars)
+            return replace(part, segments=part.segments + 1, finished=finished, held=held, late=part.late.union(late))
+        found = None if is_gone else self._still_of(part)
+        if found is not None and found.segments == part.segments:
+            raise PartChanged(found)
+        return found
+
+    def complete(self, part: Part, counts: Counts, spent: Spent, *, late: Collection[str] = ()) -> Batch | None:
+        try:
+            self._table.transact(parts_wire.complete(part, counts, spent, late))
+        except ConditionUnmet as unmet:
+            _, is_gone = unmet.unmet
             found = self._table.get(part_key(part.batch_id, part.number))
-            if found is None or found.get("done_by") != {"N": str(part.attempt)}:
+            if is_gone or found is None or found["attempt"] != {"N": str(part.attempt)}:
                 return None
+            if not found["done"]["BOOL"]:
+                raise PartChanged(part_from_item(found)) from None
         return self._known(part.batch_id)
+
+    def add_late(self, part: Part, name: str, spent: Spent) -> None:
+        with suppress(ConditionUnmet):
+            self._table.transact(parts_wire.add_late(part, name, spent))
+
+    def _still_of(self, part: Part) -> Part | None:
+        """The part as of now; None where it is done or no longer this attempt's."""
+        found = self.part(part.batch_id, part.number)
+        return found if found is not None and found.attempt == part.attempt and not found.done else None
 
     def stop(self, batch_id: str, reason: StopReason, now: float) -> Batch | None:
         # It may leave indexing between the first two tries; it never goes back.
@@ -148,9 +220,16 @@ class DynamoBatches:
 
     def end(self, batch_id: str, now: float) -> Batch:
         with suppress(ConditionUnmet):
-            self._table.transact(wire.end(batch_id, now))
+            self._table.update(wire.end(batch_id, now))
         batch = self._known(batch_id)
         return _in_state(batch, "ended")
+
+    def untold(self, batch_id: str) -> bool:
+        return self._table.get(open_key(batch_id)) is not None
+
+    def told(self, batch_id: str) -> None:
+        with suppress(ConditionUnmet):  # deleted meanwhile
+            self._table.transact(wire.told(batch_id))
 
     def list(
         self, owner: str, *, limit: int, after_id: str | None, before_id: str | None

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from megallm.keys import Limits
 from megallm.limits.decide import LEASE_SECONDS, tokens_cost
+from megallm.limits.ledger import Count, Used, count_of
 from megallm.limits.memory import View
 from megallm.limits.shards import Shard
 from megallm.limits.state import SECOND, Charge, Renew, Settle
@@ -48,25 +49,29 @@ class Admission:
         """The rate headers, by what this process last saw."""
         return rates(self._view.state, self._shard.limits, self._whole, self._clock())
 
-    def settle(self, usage: Usage | None) -> Awaitable[None] | None:
-        """Charges what was used instead of what was reserved; where that is not known, the reservation stays."""
+    def settle(self, usage: Usage | None, used: Used | None = None) -> Awaitable[None] | None:
+        """Charges what was used instead of what was reserved; where that is not known, the reservation stays.
+
+        *used* is what the ledger gets, in the same write.
+        """
         if self._settled:
             return None
         self._settled = True
         self._timer.cancel()
         by = 0 if usage is None else tokens_cost(self._shard.limits, used_tokens(usage)) - self._reserved
-        return self._settle(by)
+        count = None if used is None else count_of(used, self._clock() // SECOND, self._view.state.months)
+        return self._settle(by, count)
 
-    async def _settle(self, by: int) -> None:
+    async def _settle(self, by: int, count: Count | None) -> None:
         """Never fails a call that has its reply: what could not be written is healed by the lease."""
         try:
             try:
-                self._view.saw(await self._table.update(self._shard.item_id, Settle(self._lease, by)))
+                self._view.saw(await self._table.update(self._shard.item_id, Settle(self._lease, by, count)))
             except Conflict as conflict:
                 self._view.saw(conflict.state)
                 # The lease is gone: by an attempt whose answer was lost, or because it had ended before the call.
-                if by and not conflict.repeated and conflict.state.exists:
-                    self._view.saw(await self._table.update(self._shard.item_id, Charge(by)))
+                if (by or count) and not conflict.repeated and conflict.state.exists:
+                    self._view.saw(await self._table.update(self._shard.item_id, Charge(by, count)))
         except (Conflict, TooFast, NoAnswer) as error:
             log("settle_failed", {"item": self._shard.item_id, "failure": type(error).__name__})
         self._view.settled()

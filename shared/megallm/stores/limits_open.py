@@ -50,7 +50,7 @@ class TableLimiter:
             return DynamoHttp(
                 endpoint_url=self._client.meta.endpoint_url,
                 region=self._client.meta.region_name,
-                credentials=lambda: self._aws.session().get_credentials(),
+                credentials=self._aws.credentials,
                 clock=clock,
             )
 

@@ -4,7 +4,10 @@
     rt, tt          when the requests and the tokens are full again, in nanoseconds since 1970
     lz              lease → its end, in seconds since 1970: a map, so that its size can be a condition
     rq, tq, lq      the ends of the lines of those that were refused for requests, tokens and a slot
-    ttl             when DynamoDB may forget the item, in seconds since 1970
+    n10 …           the ledger: a figure of a month each. What it is, is the letter (n requests, i input tokens, r and w
+                    those that were read from a cache and written to one, o output tokens, c nanodollars); the number
+                    is the month's. What is nothing is not there.
+    ttl             when DynamoDB may forget the item, in seconds since 1970: after the last of its months was kept
 
 Names are short because DynamoDB bills an item by the kilobyte, names included. Must not know what the writes mean.
 """
@@ -12,6 +15,7 @@ Names are short because DynamoDB bills an item by the kilobyte, names included. 
 from collections.abc import Mapping
 from typing import Any, assert_never
 
+from megallm.limits.ledger import Count, Used
 from megallm.limits.state import (
     Admit,
     Advance,
@@ -37,6 +41,15 @@ _NAMES: Mapping[Clock, str] = {
     "tokens_queue": "tq",
     "slots_queue": "lq",
 }
+_FIGURES: Mapping[str, str] = {
+    "requests": "n",
+    "input_tokens": "i",
+    "cache_read_tokens": "r",
+    "cache_write_tokens": "w",
+    "output_tokens": "o",
+    "nanodollars": "c",
+}
+_COUNTED = "n"  # each month that has figures has this one
 _NEW_KEY = "attribute_not_exists(lz)"
 _LEASE_IS_NEW = "attribute_not_exists(lz.#l)"
 _LEASE_IS_HELD = "attribute_exists(lz.#l)"
@@ -71,9 +84,11 @@ def to_wire(table: str, item_id: str, write: Write) -> Request:
             parts.where(_LEASE_IS_HELD)
             parts.set(f"tt = tt + {parts.number(write.tokens_by)}")
             parts.remove("lz.#l")
+            parts.count(write.count)
         case Charge():
             parts.where(_KNOWN_KEY)
             parts.set(f"tt = tt + {parts.number(write.tokens_by)}")
+            parts.count(write.count)
         case Renew():
             parts.lease(write.lease)
             parts.where(_LEASE_IS_HELD)
@@ -98,7 +113,19 @@ def from_wire(item: Item | None) -> State:
         requests_queue=_moment(item, "rq"),
         tokens_queue=_moment(item, "tq"),
         slots_queue=_moment(item, "lq"),
+        months=months_in(item),
     )
+
+
+def months_in(item: Item) -> frozenset[int]:
+    """The months that the item has figures of."""
+    return frozenset(int(name[1:]) for name in item if name[0] == _COUNTED and name[1:].isdigit())
+
+
+def used_in(item: Item, month: int) -> Used:
+    """Its figures of one month."""
+    found = {name: item.get(f"{letter}{month}") for name, letter in _FIGURES.items()}
+    return Used(**{name: int(figure["N"]) for name, figure in found.items() if figure is not None})
 
 
 class _Parts:
@@ -110,6 +137,7 @@ class _Parts:
         self._conditions: list[str] = []
         self._sets: list[str] = []
         self._removes: list[str] = []
+        self._adds: list[str] = []
 
     def number(self, value: int) -> str:
         """A placeholder for a number."""
@@ -157,10 +185,23 @@ class _Parts:
             self.where(f"lz.#d{number} = {self.number(ends)}")
             self.remove(f"lz.#d{number}")
 
+    def count(self, count: Count | None) -> None:
+        """Adds to the ledger; what is not there begins at nothing."""
+        if count is None:
+            return
+        for name, letter in _FIGURES.items():
+            figure: int | None = getattr(count.used, name)
+            if figure or (name == "nanodollars" and figure is not None):  # a price of nothing is one
+                self._adds.append(f"{letter}{count.month} {self.number(figure)}")
+            for month in count.dropped:
+                self.remove(f"{letter}{month}")
+
     def request(self, table: str, item_id: str) -> Request:
         update = f"SET {', '.join(self._sets)}"
         if self._removes:
             update += f" REMOVE {', '.join(self._removes)}"
+        if self._adds:
+            update += f" ADD {', '.join(self._adds)}"
         request: Request = {
             "TableName": table,
             "Key": {"id": {"S": item_id}},

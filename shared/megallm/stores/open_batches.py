@@ -15,16 +15,18 @@ from megallm.stores.events import LoggedEvents
 from megallm.stores.objects import S3Objects
 from megallm.stores.open_keys import NoSuchAws
 from megallm.stores.queues import QueueUrls, SqsQueues
-from megallm.stores.resources import name_of
+from megallm.stores.resources import PREFIX, name_of
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 
-def open_batches(target: AwsTarget, *, table: str, bucket: str, queue_urls: Mapping[str, str | None]) -> BatchPorts:
-    """The batches in a table and a bucket. A queue whose URL is not given is looked up by its name when it is used.
+def open_batches(
+    target: AwsTarget, *, table: str, bucket: str, queue_urls: Mapping[str, str | None], prefix: str = PREFIX
+) -> BatchPorts:
+    """The batches in a table and a bucket. A queue whose URL is not given is looked up when it is used.
 
-    Nothing is sent yet. Raises NoSuchAws.
+    Its name begins with *prefix*, which is that of the stack. Nothing is sent yet. Raises NoSuchAws.
     """
     try:
         dynamodb = target.batch_dynamodb()
@@ -33,7 +35,7 @@ def open_batches(target: AwsTarget, *, table: str, bucket: str, queue_urls: Mapp
     return BatchPorts(
         store=DynamoBatches(BatchesTable(lambda: dynamodb, table)),
         objects=S3Objects(target.s3, bucket),
-        queues=_FoundQueues(target, queue_urls),
+        queues=_FoundQueues(target, queue_urls, prefix),
         events=LoggedEvents(),
         bucket=bucket,
     )
@@ -42,8 +44,9 @@ def open_batches(target: AwsTarget, *, table: str, bucket: str, queue_urls: Mapp
 class _FoundQueues:
     """``BatchQueues`` of which each is looked for when something is sent to it: who only looks at batches sees none."""
 
-    def __init__(self, target: AwsTarget, queue_urls: Mapping[str, str | None]) -> None:
+    def __init__(self, target: AwsTarget, queue_urls: Mapping[str, str | None], prefix: str) -> None:
         self._target = target
+        self._prefix = prefix
         self._urls = dict(queue_urls)
 
     @cached_property
@@ -59,9 +62,13 @@ class _FoundQueues:
     def send_job(self, body: str) -> None:
         self._only("intake").send_job(body)
 
+    def intake_again(self, receipt: str, after_seconds: int) -> None:
+        self._only("intake").intake_again(receipt, after_seconds)
+
     def _only(self, role: str) -> SqsQueues:
         url = self._urls.get(role)
         if not url:
-            with told_as(f"find the queue {name_of(role)}"):
-                url = self._urls[role] = self._client.get_queue_url(QueueName=name_of(role))["QueueUrl"]
+            name = name_of(role, self._prefix)
+            with told_as(f"find the queue {name}"):
+                url = self._urls[role] = self._client.get_queue_url(QueueName=name)["QueueUrl"]
         return SqsQueues(lambda: self._client, QueueUrls(url, url, url))

@@ -67,6 +67,12 @@ class SqsQueues:
         with told_as("queue a job"):
             self._client.send_message(QueueUrl=self._urls.intake, MessageBody=body)
 
+    def intake_again(self, receipt: str, after_seconds: int) -> None:
+        with told_as("have a message come again"):
+            self._client.change_message_visibility(
+                QueueUrl=self._urls.intake, ReceiptHandle=receipt, VisibilityTimeout=after_seconds
+            )
+
     def _send(self, entries: "list[SendMessageBatchRequestEntryTypeDef]") -> None:
         wait = _FIRST_WAIT_SECONDS
         for _ in range(_TRIES):

@@ -124,16 +124,18 @@ async def _pieces(size: int) -> AsyncIterator[bytes]:
 
 
 def test_a_new_batch_tells_when_it_will_be_done() -> None:
-    """DESIGN: by the allowance of the key's batches, its input alone; here 1,500 tokens at 100 a minute."""
+    """DESIGN: by the allowance of the key's batches; here 1,500 tokens, and 5 of a reply, at 100 a minute."""
     world = World()
     talk = Talk(world, gateway_of(world, Settings(batch_tokens_per_minute=100)))
     requests = [item("a", system="x" * 6000)]
 
     answer = talk.send("POST", body={"requests": requests})
 
-    told = datetime.fromisoformat(answer.headers["megallm-batch-earliest-end"])
+    told = datetime.fromisoformat(answer.headers["megallm-batch-expected-end"])
     created = datetime.fromisoformat(answer.json()["created_at"])
     assert 900 < (told - created).total_seconds() < 960
+    later = talk.send("GET", f"{PATH}/{answer.json()['id']}")
+    assert later.headers["megallm-batch-expected-end"] == answer.headers["megallm-batch-expected-end"]
 
 
 def test_a_batch_that_cannot_end_in_a_day_is_refused() -> None:
@@ -147,8 +149,8 @@ def test_a_batch_that_cannot_end_in_a_day_is_refused() -> None:
         400,
         {
             "type": "invalid_request_error",
-            "message": "At 10 tokens a minute, the allowance of this key's batches, the input alone would "
-            "take 25 hours; a batch has 24",
+            "message": "At 10 tokens a minute, the allowance of its owner's batches, this batch would take about 25 "
+            "hours; a batch has 24",
         },
     )
     assert (world.batches, world.objects) == ({}, {})

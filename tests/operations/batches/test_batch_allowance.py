@@ -5,6 +5,7 @@ import asyncio
 from megallm.batches.model import Counts
 from megallm.errors import RateLimited
 from megallm.keys import Caller
+from megallm.limits.ledger import Used
 from megallm.limits.tiers import load
 from megallm.messages.events import Usage
 from megallm.operations.batch_allowance import BatchAllowance, seconds_needed
@@ -36,7 +37,7 @@ class Bucket:
         self.admitted.append((caller.key_id, estimated_input_tokens))
         return self
 
-    def settle(self, usage: Usage | None) -> None:
+    def settle(self, usage: Usage | None, used: Used | None = None) -> None:
         assert usage is not None
         self.settled.append(usage.input_tokens)
 

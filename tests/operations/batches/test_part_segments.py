@@ -1,14 +1,22 @@
 """The objects of a part: what an attempt leaves for the next, and what is fixed once and for all."""
 
+import random
+import tracemalloc
+from collections.abc import Iterator
 from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from megallm.batches.model import Counts, Part, Spent, part_errors_key, part_key, segment_key
 from megallm.batches.results import segment_line
 from megallm.errors import InternalError
 from megallm.operations.part_segments import Closed, Earlier, close_part, earlier_attempts, routes_of, to_bytes
 from tests.batch_fakes import MemoryObjects, World
+from tests.benchmarks.file_objects import FileObjects
 
 PART = Part("msgbatch_1", 1, 0, 99, first=4, items=2, attempt=1)
 ONE = Spent(1, 2, 3, 1)
@@ -35,7 +43,7 @@ def test_the_next_attempt_learns_what_is_done_and_what_was_not_counted(objects: 
 
     earlier = earlier_attempts(objects, replace(PART, attempt=2, segments=1))
 
-    assert earlier == Earlier(frozenset({4, 5}), ONE)
+    assert earlier == Earlier(frozenset({4, 5}), {"0001-000001": ONE})
 
 
 def test_the_files_are_in_the_order_of_the_records(objects: MemoryObjects) -> None:
@@ -44,7 +52,7 @@ def test_the_files_are_in_the_order_of_the_records(objects: MemoryObjects) -> No
 
     closed = close_part(objects, PART)
 
-    assert closed == Closed(Counts(succeeded=1, errored=1), ONE)
+    assert closed == Closed(Counts(succeeded=1, errored=1), {"0001-000000": ONE})
     assert b"".join(objects.stream(part_key("msgbatch_1", 1))) == b'{"text":"a"}\n{"text":"b"}\n'
     assert b"".join(objects.stream(part_errors_key("msgbatch_1", 1))) == b"why b\n"
     assert routes_of(objects, PART) == {"p/m": 2}
@@ -82,4 +90,88 @@ def test_a_part_is_not_closed_without_all_of_its_items(objects: MemoryObjects) -
     with pytest.raises(InternalError):
         close_part(objects, PART)
 
-    assert earlier_attempts(objects, replace(PART, attempt=2)) == Earlier(frozenset({4}), ONE)
+    assert earlier_attempts(objects, replace(PART, attempt=2)) == Earlier(frozenset({4}), {"0001-000000": ONE})
+
+
+class Reading(FileObjects):
+    """Counts the requests that read."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.reads = 0
+
+    def read(self, key: str, start: int, end: int, version: str = "") -> bytes:
+        self.reads += 1
+        return super().read(key, start, end, version)
+
+    def stream(self, key: str, version: str = "") -> Iterator[bytes]:
+        self.reads += 1
+        return super().stream(key, version)
+
+
+def large_part(objects: FileObjects, items: int, bytes_each: int, chance: random.Random) -> tuple[Part, bytes, bytes]:
+    """A part of results of this size, a few of them errors, in segments of fifty: what its files are to be.
+
+    As items end that run 64 at a time: nearly in order.
+    """
+    part = Part("msgbatch_1", 1, 0, 99, first=1, items=items, attempt=1)
+    places = sorted(range(items), key=lambda place: place + chance.uniform(0, 64))
+    results = [b'{"record":%d,"text":"%b"}\n' % (number + 1, b"x" * bytes_each) for number in range(items)]
+    errors = [b'{"why":%d}\n' % number if number % 90 == 7 else None for number in range(items)]
+    for at in range(0, items, 50):
+        lines = [segment_line(place + 1, results[place], errors[place]) for place in places[at : at + 50]]
+        objects.put(segment_key(part, at // 50), to_bytes(lines, Spent(), {}))
+    return part, b"".join(results), b"".join(error for error in errors if error)
+
+
+@pytest.mark.parametrize(("items", "bytes_each"), [(1000, 200), (400, 100_000), (12, 5_000_000)])
+def test_a_part_of_any_size_is_closed_in_the_same_memory(tmp_path: Path, items: int, bytes_each: int) -> None:
+    """Results of 60 kilobytes, of 40 megabytes and of 60: some tens of megabytes are held, and few requests made."""
+    objects = Reading(tmp_path)
+    part, results, errors = large_part(objects, items, bytes_each, random.Random(0))
+    expected = (sha256(results).digest(), sha256(errors).digest())
+    size = len(results)
+    del results
+
+    tracemalloc.start()
+    closed = close_part(objects, part)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    files = (part_key("msgbatch_1", 1), part_errors_key("msgbatch_1", 1))
+    written = tuple(sha256(objects.path(key).read_bytes()).digest() for key in files)
+    failed = len(range(7, items, 90))
+    assert written == expected
+    assert closed.counts == Counts(succeeded=items - failed, errored=failed)
+    assert most <= min(35_000_000, 8 * size)
+    assert objects.reads <= 20 + 3 * size / 1_000_000
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.tuples(st.integers(1, 6), st.integers(0, 30), st.booleans()), max_size=20), st.integers(1, 4))
+def test_the_files_are_those_of_the_first_entries_whatever_the_segments_hold(
+    entries: list[tuple[int, int, bool]], a_segment: int
+) -> None:
+    """Entries twice, in any order, in segments of any size: each record once, its first entry's lines."""
+    part = replace(PART, first=1, items=6)
+    objects = World().ports().objects
+    complete = [*entries, *((record, 1, False) for record in range(1, 7))]
+    first: dict[int, tuple[bytes, bytes | None]] = {}
+    lines: list[bytes] = []
+    for number, (record, size, failed) in enumerate(complete):
+        result = b'{"entry":%d,"text":"%b"}\n' % (number, b"x" * size)
+        error = b'{"why":%d}\n' % number if failed else None
+        first.setdefault(record, (result, error))
+        lines.append(segment_line(record, result, error))
+    for at in range(0, len(lines), a_segment):
+        objects.put(segment_key(part, at), to_bytes(lines[at : at + a_segment], Spent(), {}))
+
+    closed = close_part(objects, part)
+
+    failed_ones = [error for _, (_, error) in sorted(first.items()) if error is not None]
+    assert b"".join(objects.stream(part_key("msgbatch_1", 1))) == b"".join(
+        result for _, (result, _) in sorted(first.items())
+    )
+    assert closed.counts == Counts(succeeded=6 - len(failed_ones), errored=len(failed_ones))
+    if failed_ones:
+        assert b"".join(objects.stream(part_errors_key("msgbatch_1", 1))) == b"".join(failed_ones)

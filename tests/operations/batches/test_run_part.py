@@ -241,7 +241,7 @@ def test_a_failure_of_the_store_is_raised_and_the_part_is_done_by_whoever_comes_
     """The message comes again, or the schedule sends another; nothing that was recorded is repeated."""
 
     class Broken(MemoryBatches):
-        def complete(self, *_: object) -> None:
+        def complete(self, *_: object, **__: object) -> None:
             raise InternalError("unreachable")
 
     scene = Scene()

@@ -84,7 +84,7 @@ def test_a_batch_that_nobody_works_on_expires_by_the_schedule() -> None:
     assert scene.batch().counts == Counts(expired=20)
 
 
-def test_max_cost_stops_within_the_calls_in_flight() -> None:
+def test_max_cost_stops_before_a_call_that_does_not_fit() -> None:
     """B13: what is finished is kept, and the ledger equals the upstream's count, failed attempts included."""
     used = Usage(input_tokens=7)
 
@@ -108,7 +108,8 @@ def test_max_cost_stops_within_the_calls_in_flight() -> None:
     assert ended.counts == Counts(succeeded=len(calls) - failed, canceled=20 - len(calls) + failed)
     assert ended.spent.calls == len(calls)
     assert ended.spent.microdollars == 44 * (len(calls) - failed) + 14 * failed
-    assert 352 <= ended.spent.microdollars <= 352 + 4 * 44
+    assert 352 - 44 < ended.spent.microdollars <= 352
+    assert ended.committed == ended.spent.microdollars
     assert scene.upstream.cancelled == 0
 
 

@@ -1,0 +1,19 @@
+"""An object written of pieces, in flat memory: whole, or not at all."""
+
+from collections.abc import Iterable
+from contextlib import suppress
+
+from megallm.operations.batch_ports import ObjectStore
+
+
+def write_pieces(objects: ObjectStore, key: str, pieces: Iterable[bytes]) -> str:
+    """Gives its version. What ends *pieces* is raised; nothing is there then, but for what was there before."""
+    writer = objects.writer(key)
+    try:
+        for piece in pieces:
+            writer.write(piece)
+    except BaseException:
+        with suppress(Exception):
+            writer.abort()
+        raise
+    return writer.commit()
