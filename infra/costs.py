@@ -41,8 +41,24 @@ CHECKPOINTS_A_PART = 10
 STACK_ALARMS = 24
 # Lambda keeps five connections open to each queue, and asks on each of them every 20 seconds.
 QUEUES_POLLED, POLLERS = len(QUEUES), 5
-# Pairs of tier and model in use, and causes of refusals: of requests, and of batches.
-IN_USE: Mapping[Source, tuple[int, int]] = {metrics.API: (4, 4), metrics.BATCH: (1, 1)}
+
+
+@dataclass(frozen=True, slots=True)
+class InUse:
+    """How many values the dimensions have: pairs of tier and model, tiers without a model, causes of refusals.
+
+    Whoever asks for no model is a pair as well: wrong keys and scanners, of no tier, and of each tier those who list
+    models or look at batches.
+    """
+
+    pairs: int
+    without_model: int
+    causes: int
+
+
+IN_USE: Mapping[Source, InUse] = {metrics.API: InUse(4, 3, 4), metrics.BATCH: InUse(1, 0, 1)}
+# What there is of a request that no model was asked by.
+WITHOUT_MODEL = (metrics.REQUESTS, metrics.REFUSALS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,18 +120,20 @@ def idle_month() -> list[Line]:
 
 def busy_month() -> list[Line]:
     """What a month has beside its calls, once there are some."""
-    requests, batches = IN_USE[metrics.API][0], IN_USE[metrics.BATCH][0]
-    what = f"CloudWatch, further metrics: {requests} pairs of tier and model, {batches} in batches"
+    requests, batches = IN_USE[metrics.API], IN_USE[metrics.BATCH]
+    pairs = f"{requests.pairs} pairs of tier and model, {batches.pairs} in batches"
+    what = f"CloudWatch, further metrics: {pairs}, {requests.without_model} of no model"
     return [*idle_month(), Line(what, own_metrics(IN_USE) - 1, METRIC)]
 
 
-def own_metrics(in_use: Mapping[Source, tuple[int, int]]) -> int:
-    """How many metrics are paid for where so many pairs of tier and model, and causes, of each source are in use."""
+def own_metrics(in_use: Mapping[Source, InUse]) -> int:
+    """How many metrics are paid for where so much of each source is in use."""
     count = sum(metrics.WHOLE in metric.sets for metric in metrics.METRICS.values())
-    for source, (pairs, causes) in in_use.items():
-        values = {metrics.WHOLE: 0, metrics.BY_SOURCE: 1, metrics.BY_MODEL: pairs, metrics.BY_CAUSE: causes}
+    for source, used in in_use.items():
+        values = {metrics.WHOLE: 0, metrics.BY_SOURCE: 1, metrics.BY_MODEL: used.pairs, metrics.BY_CAUSE: used.causes}
         written = (metric for metric in metrics.METRICS.values() if source in metric.sources)
         count += sum(values[each] for metric in written for each in metric.sets)
+        count += used.without_model * len(WITHOUT_MODEL)
     return count
 
 

@@ -71,7 +71,13 @@ class Options(BaseModel):
     ] = 1024
     worker_memory_mb: Annotated[int, Field(ge=512, le=10240, description="Memory of the batch functions.")] = 1024
     worker_concurrency: Annotated[
-        int, Field(ge=2, le=1000, description="How many parts of batches are worked on at once.")
+        int,
+        Field(
+            ge=2,
+            le=1000,
+            description="How many parts of batches are worked on at once; one batch gains nothing beyond 100, since "
+            "all count on its record.",
+        ),
     ] = 10
     batch_tokens_per_minute: Annotated[
         int,

@@ -6,7 +6,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from functions.api.edge import Edge
-from functions.api.framework import FastAPI
+from functions.api.framework import AsyncExitStackMiddleware, FastAPI
 from functions.api.intake import Intake
 from functions.api.openapi import describe
 from functions.api.routes.about import get_health, get_root
@@ -68,16 +68,20 @@ class _App(FastAPI):
     """The edge shapes every error and logs every request, so nothing else stands between it and the router.
 
     The frameworks' own layers for that, six of them, would each cost every request some microseconds. Middleware
-    that is added runs between the edge and the router.
+    that is added runs between the edge and the router, and routes that are added have what FastAPI's own need.
     """
 
     def __init__(self, metrics: EmbeddedMetrics | None, **settings: Any) -> None:  # Any: FastAPI's own
+        for error, handler in (settings.get("exception_handlers") or {}).items():
+            self.add_exception_handler(error, handler)
         self.metrics = metrics
         super().__init__(**settings)
 
     def build_middleware_stack(self) -> ASGIApp:
         paths: dict[object, str] = {route.endpoint: route.path for route in self.routes if isinstance(route, Route)}
         app: ASGIApp = self.router
+        if any(type(route) is not Route for route in self.routes):
+            app = AsyncExitStackMiddleware(app)
         for middleware, args, kwargs in reversed(self.user_middleware):
             app = middleware(app, *args, **kwargs)
         return Edge(app, paths, self.metrics)

@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from functions.api.disconnect import ClientGone, stopping
+from functions.api.framework import RequestValidationError
 from megallm.errors import GatewayError, InternalError, InvalidRequest, MethodNotAllowed, NotFound, envelope
 from megallm.identifiers import new_request_id
 from megallm.operations.measure import request_members
@@ -115,6 +116,8 @@ def _as_gateway_error(exception: Exception, trace: Trace) -> GatewayError:
         return exception
     if isinstance(exception, HTTPException):
         return _from_http_exception(exception)
+    if isinstance(exception, RequestValidationError):  # of a route that was added: ours validate by themselves
+        return InvalidRequest("The request is not what this path takes")
     log("crash", {"request_id": trace.request_id}, error=exception)
     return InternalError("The gateway failed; the request id finds the reason in its log")
 

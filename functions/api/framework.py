@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from pydantic import BaseModel
 
-__all__ = ["FastAPI"]
+__all__ = ["AsyncExitStackMiddleware", "FastAPI", "RequestValidationError"]
 
 
 @contextmanager
@@ -23,3 +23,5 @@ def _built_when_first_used() -> Iterator[None]:
 
 with _built_when_first_used():
     from fastapi import FastAPI
+    from fastapi.exceptions import RequestValidationError
+    from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware

@@ -1,5 +1,6 @@
 """What every route reads off a request before its operation: the caller, the version, the betas, the body."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import get_args
 
@@ -93,21 +94,26 @@ def sender(request: Request) -> Sender:
 def _caller_headers(scope: Scope) -> tuple[tuple[str, str], ...]:
     """Raises InvalidRequest for what no header of an upstream call could hold, and for several values of one."""
     found: dict[str, str] = {}
-    for raw, value in scope["headers"]:
-        if raw not in _CALLER_HEADERS or not value:
+    for raw, line in scope["headers"]:
+        if raw not in _CALLER_HEADERS:
             continue
-        name, text = raw.decode(), value.decode("latin-1")
-        if found.setdefault(name, text) != text or "," in text:  # Lambda's events have repeated headers in one list
-            raise InvalidRequest(f"{name}: must be one value, not several", param=name)
-        if not (text.isascii() and text.isprintable()):
-            raise InvalidRequest(f"{name}: must be printable ASCII", param=name)
+        name = raw.decode()
+        for text in _values([line.decode("latin-1")]):
+            if found.setdefault(name, text) != text:
+                raise InvalidRequest(f"{name}: must be one value, not several", param=name)
+            if not (text.isascii() and text.isprintable()):
+                raise InvalidRequest(f"{name}: must be printable ASCII", param=name)
     return tuple(found.items())
 
 
 def _value(headers: Headers, name: str) -> str | None:
     """A header that has one value. Several that differ come as a list, which is no key and no version."""
-    lines = [line for line in headers.getlist(name) if line]
-    return ", ".join(dict.fromkeys(lines)) if lines else None
+    return ", ".join(_values(headers.getlist(name))) or None
+
+
+def _values(lines: Iterable[str]) -> Iterable[str]:
+    """Each once. On Lambda a repeated header is one line with commas, which no key, version or id holds."""
+    return dict.fromkeys(part for line in lines for each in line.split(",") if (part := each.strip(" \t")))
 
 
 def _seconds_left(scope: Scope) -> float | None:

@@ -15,7 +15,7 @@ from megallm.batches.items import Item, read_item
 from megallm.batches.job_message import parse_job, source_key
 from megallm.batches.lines import MAX_LINE_BYTES
 from megallm.batches.model import BYTES_A_PART, ITEMS_A_PART, LIFETIME_SECONDS
-from megallm.batches.options import MAX_TEXT_FIELDS, SentOptions, SummarizeOptions, TranslateOptions
+from megallm.batches.options import MAX_FLAGS, MAX_TEXT_FIELDS, SentOptions, SummarizeOptions, TranslateOptions
 from megallm.batches.results import Errored, Succeeded, error_line, result_line
 from megallm.batches.templates import MODEL, SUMMARY_TOKENS, TRANSLATION_TOKENS
 from megallm.errors import InvalidRequest
@@ -66,6 +66,7 @@ def test_the_numbers_are_those_of_the_code() -> None:
         f"each finished part ({ITEMS_A_PART:,} items, or {BYTES_A_PART // 1024**2} MiB of input)",
         f"| `model` | `{MODEL}` |",
         f"a row's text, up to {MAX_TEXT_FIELDS};",
+        f"as the header; up to {MAX_FLAGS}, each",
     ):
         assert sentence in flat
 

@@ -48,3 +48,10 @@ def test_an_unknown_code_is_named_and_often_the_right_one_too(code: str, hint: s
 
     assert raised.value.message == f"target_language_codes: {code!r} is no language code of ours{hint}"
     assert raised.value.param == "target_language_codes"
+
+
+def test_a_tag_has_its_bounds() -> None:
+    """Its grammar allows any number of variants, and a batch's record has to hold it."""
+    assert canonical("de-1901-1996", param="language") == "de-1901-1996"
+    with pytest.raises(InvalidRequest):
+        canonical("de" + "-variants" * 7, param="language")

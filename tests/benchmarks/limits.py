@@ -13,6 +13,7 @@ from typing import Any
 
 from megallm.errors import RateLimited
 from megallm.keys import Caller, Limits
+from megallm.limits.ledger import Used
 from megallm.limits.state import Admit, Restart
 from megallm.limits.tiers import load
 from megallm.local.isolation import REGION, local_target
@@ -184,7 +185,8 @@ async def _timed(work: Callable[[], Awaitable[None]]) -> float:
 
 async def _request(limiter: DynamoLimiter, caller: Caller, *, tokens: int = 400) -> None:
     admission = await limiter.admit(caller, tokens)
-    pending = admission.settle(Usage(input_tokens=tokens, output_tokens=100))
+    usage = Usage(input_tokens=tokens, output_tokens=100)
+    pending = admission.settle(usage, Used(requests=1, input_tokens=tokens, output_tokens=100, nanodollars=tokens))
     assert pending is not None
     await pending
 

@@ -87,6 +87,20 @@ def test_a_broken_catalogue_is_refused_with_its_file_its_line_and_the_reason(
     assert "sk-0123" not in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["x\\ty", "\\u001b[31mred", "\\u0085", "   "])
+@pytest.mark.parametrize("member", ['id = "{}"', 'display_name = "{}"', 'aliases = ["{}"]'])
+def test_a_name_that_cannot_be_written_is_refused(name: str, member: str) -> None:
+    """It goes into logs, metrics and terminals."""
+    members = {"id": 'id = "a"', "display_name": 'display_name = "A"', "aliases": "aliases = []"}
+    members[member.partition(" ")[0]] = member.format(name)
+    text = "\n".join(["[[models]]", *members.values(), ROUTE])
+
+    with pytest.raises(
+        BrokenCatalog, match=r"^f, line [234]: models\.0\..*: Value error, it must have more than spaces"
+    ):
+        parse(text, source="f")
+
+
 def test_a_catalogue_that_is_not_there_is_refused() -> None:
     """With its path."""
     with pytest.raises(BrokenCatalog, match=r"^/nowhere/models.toml: No such file or directory$"):
@@ -229,12 +243,25 @@ endpoint_url = "https://me:sk-0123@house"
     assert "sk-0123" not in f"{upstreams!r}{[str(upstream) for upstream in upstreams.values()]}"
 
 
-@pytest.mark.parametrize("url", ["https://me:sk-0123@[house/v1", "https://me:sk-0123@", "http:///v1"])
-def test_an_address_without_a_host_is_refused(url: str) -> None:
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://me:sk-0123@[house/v1",
+        "https://me:sk-0123@",
+        "http:///v1",
+        "https://me:sk-0123@house:abc/v1",
+        "https://house:99999",
+        "https://house:0/v1",
+    ],
+)
+def test_an_address_that_cannot_be_called_is_refused(url: str) -> None:
     """At start; what stands in it is not repeated."""
     text = HEAD + ROUTE + f'[providers.p]\nkind = "anthropic"\nbase_url = "{url}"\n'
 
     with pytest.raises(BrokenCatalog) as caught:
         parse(text, source="f")
 
-    assert str(caught.value) == "f, line 7: providers.p.base_url: Value error, it has no host that can be read"
+    assert (
+        str(caught.value)
+        == "f, line 7: providers.p.base_url: Value error, it has no host, or a port that cannot be one"
+    )

@@ -5,20 +5,26 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
 class Canned:
-    """One answer; without a ``content-length`` among the headers it ends with the connection."""
+    """One answer; without a ``content-length`` among the headers it ends with the connection.
+
+    One that falls ``silent`` does so before its head or after its body, and leaves the client waiting.
+    """
 
     status: int
     body: bytes
     headers: Mapping[str, str] = field(default_factory=dict)
+    silent: Literal["before the head", "after the body"] | None = None
 
 
 @contextmanager
 def canned(answers: Mapping[str, Canned]) -> Iterator[str]:
     """Its address. *answers* are by method and path: ``POST /v1/messages``."""
+    over = threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -26,13 +32,18 @@ def canned(answers: Mapping[str, Canned]) -> Iterator[str]:
         def _answer(self) -> None:
             self.rfile.read(int(self.headers.get("content-length", "0")))
             answer = answers.get(f"{self.command} {self.path}", Canned(404, b"<html>"))
+            self.close_connection = True
+            if answer.silent == "before the head":
+                over.wait()
+                return
             self.send_response(answer.status)
             for name, value in answer.headers.items():
                 self.send_header(name, value)
             self.send_header("connection", "close")
             self.end_headers()
             self.wfile.write(answer.body)
-            self.close_connection = True
+            if answer.silent == "after the body":
+                over.wait()
 
         do_GET = do_POST = _answer  # noqa: N815  the names that are looked for
 
@@ -45,6 +56,7 @@ def canned(answers: Mapping[str, Canned]) -> Iterator[str]:
     try:
         yield f"http://127.0.0.1:{server.server_port}"
     finally:
+        over.set()
         server.shutdown()
         server.server_close()
         thread.join()

@@ -15,7 +15,6 @@ import pytest
 
 from megallm.batches.model import OPERATOR, Batch, Job, Source, batch_id_of
 from megallm.errors import UpstreamMisconfigured
-from megallm.local.isolation import local_target
 from megallm.messages.calls import Call
 from megallm.messages.requests import MessagesRequest
 from tests.cli.batch_clone import PATIENCE_SECONDS, BatchClone, batch_clone, said
@@ -344,21 +343,17 @@ def test_without_a_stack_or_its_bucket_the_remedy_is_named(tmp_path: Path, answe
 
 
 def test_the_bucket_of_a_deployed_stack_is_found_by_its_outputs(clone: BatchClone, tmp_path: Path) -> None:
-    """No other option is needed than where the stack is; a batch that is not there is looked for in its table."""
-    environ = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "y"}
-    template = {
-        "Resources": {"Topic": {"Type": "AWS::SNS::Topic"}},
-        "Outputs": {"Bucket": {"Value": clone.ports.bucket}},
-    }
-    cloudformation = local_target(clone.endpoint_url).cloudformation()
-    cloudformation.create_stack(StackName="megallm", TemplateBody=json.dumps(template))
-    texts_file = tmp_path / "texts.jsonl"
-    texts_file.write_text('{"text":"x"}\n')
-    elsewhere = ("--region", "us-east-1", "--endpoint-url", clone.endpoint_url)
-
-    ended = megallm(
-        tmp_path, "batch", "submit", "texts.jsonl", "--task", "summarize", *MODEL, *elsewhere, environ=environ
-    )
+    """No other option is needed than where the stack is."""
+    (tmp_path / "texts.jsonl").write_text('{"text":"x"}\n')
+    with canned({"POST /": stack_with({"Bucket": clone.ports.bucket})}) as cloudformation:
+        environ = {
+            "AWS_ACCESS_KEY_ID": "x",
+            "AWS_SECRET_ACCESS_KEY": "y",
+            "AWS_ENDPOINT_URL": clone.endpoint_url,
+            "AWS_ENDPOINT_URL_CLOUDFORMATION": cloudformation,
+        }
+        submit = ("batch", "submit", "texts.jsonl", "--task", "summarize", *MODEL)
+        ended = megallm(tmp_path, *submit, "--region", "us-east-1", environ=environ)
 
     assert (ended.status, ID.fullmatch(ended.stdout.strip()) is not None) == (0, True), ended.stderr
 

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from megallm.batches.model import Batch, Counts, Job, Source, Spent
-from megallm.cli.batch_progress import duration, told
+from megallm.cli.batch_progress import duration, follow, told
 from megallm.cli.batch_shown import end_of, row, rows, shown, state_of
+from tests.batch_fakes import World
 
 BATCH = Batch(
     id="msgbatch_1",
@@ -119,3 +120,29 @@ def test_the_bar_tells_rate_tokens_cost_and_time_left() -> None:
 def test_a_duration_is_a_clock(seconds: float, text: str) -> None:
     """Rounded to seconds."""
     assert duration(seconds) == text
+
+
+def test_who_waits_is_told_once_that_the_intake_does_not_take_it(capsys: pytest.CaptureFixture[str]) -> None:
+    """After two minutes, also where there is no terminal for a bar; and the wait goes on."""
+    world = World()
+    seconds = 0.0
+    said: list[tuple[float, str]] = []
+
+    def sleep(some: float) -> None:
+        nonlocal seconds
+        seconds += some
+        if text := capsys.readouterr().err.strip():
+            said.append((seconds, text))
+        if seconds == 200:
+            world.batches[BATCH.id] = replace(BATCH, state="ended")
+
+    ended = follow(world.ports().store, BATCH.id, sleep, lambda: seconds)
+
+    assert ended.state == "ended"
+    assert said == [
+        (
+            122.0,
+            "The intake has not taken it yet; still waiting. Should it stay so, look into the intake's log and its "
+            "dead-letter queue; on this machine, whether the gateway runs.",
+        )
+    ]

@@ -80,6 +80,13 @@ def stopping() -> Iterator[list[RunningServer]]:
 
 
 @pytest.fixture
+def alone(stopping: list[RunningServer]) -> None:
+    """No server of an earlier test still writes into the log."""
+    for server in stopping:
+        server.join()
+
+
+@pytest.fixture
 def serve(stopping: list[RunningServer]) -> Iterator[Serve]:
     """Starts servers, which are told to stop at the test's end."""
     with ExitStack() as stack:

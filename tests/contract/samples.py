@@ -22,14 +22,21 @@ TOOL: Json = {
 
 def usage_on_wire(input_tokens: int, output_tokens: int) -> Json:
     """Both spellings of usage, without a cache."""
-    return {
-        "input_tokens": input_tokens,
-        "cache_creation_input_tokens": 0,
-        "cache_read_input_tokens": 0,
+    return started_usage_on_wire(input_tokens) | {
         "output_tokens": output_tokens,
         "prompt_tokens": input_tokens,
         "completion_tokens": output_tokens,
         "total_tokens": input_tokens + output_tokens,
+    }
+
+
+def started_usage_on_wire(input_tokens: int) -> Json:
+    """What message_start says of it: Anthropic's spelling, which every SDK puts right from message_delta."""
+    return {
+        "input_tokens": input_tokens,
+        "cache_creation_input_tokens": 0,
+        "cache_read_input_tokens": 0,
+        "output_tokens": 0,
     }
 
 

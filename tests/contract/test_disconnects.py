@@ -76,6 +76,7 @@ def test_the_sdks_own_timeout_cancels_the_upstream(
     assert ended(server, provider, limiter) == (1, 0, 0)
 
 
+@pytest.mark.usefixtures("alone")
 def test_stopping_the_server_ends_a_running_stream_with_an_error(
     connect: Connect, serve: Serve, pause: Pause, tolerated: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -98,6 +99,7 @@ def test_stopping_the_server_ends_a_running_stream_with_an_error(
     assert requests_logged(caplog) == [(200, True, "overloaded_error")]
 
 
+@pytest.mark.usefixtures("alone")
 def test_stopping_the_server_refuses_a_running_call_so_that_it_is_sent_again(
     serve: Serve, pause: Pause, tolerated: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -10,7 +10,7 @@ import httpx
 from megallm.errors import UpstreamFailed
 from megallm.operations.stream_message import Patience
 from tests.contract.conftest import Serve
-from tests.contract.samples import HELLO, usage_on_wire
+from tests.contract.samples import HELLO, started_usage_on_wire, usage_on_wire
 from tests.contract.server import RunningServer, WatchedProvider
 from tests.fakes import KEY, Pause, Step, text_reply
 
@@ -93,7 +93,7 @@ def test_a_silent_upstream_gets_its_message_begun_and_pings(serve: Serve) -> Non
 
     estimate = begun[1]["message"]["usage"]["input_tokens"]
     assert response.status_code == 200
-    assert (begun[0], begun[1]["message"]["usage"]) == ("message_start", usage_on_wire(estimate, 0))
+    assert (begun[0], begun[1]["message"]["usage"]) == ("message_start", started_usage_on_wire(estimate))
     assert estimate > 0
     assert pings == [("ping", {"type": "ping"})] * 2
     assert rest == [

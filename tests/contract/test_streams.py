@@ -1,7 +1,14 @@
 """Streams through each SDK: the events, what the SDK folds from them, and when they come."""
 
 from tests.contract.conftest import Connect, Serve
-from tests.contract.samples import HELLO, TOOL, interleaved_content, interleaved_tool_calls, usage_on_wire
+from tests.contract.samples import (
+    HELLO,
+    TOOL,
+    interleaved_content,
+    interleaved_tool_calls,
+    started_usage_on_wire,
+    usage_on_wire,
+)
 from tests.contract.server import WatchedProvider
 from tests.fakes import Pause, text_reply
 
@@ -24,7 +31,7 @@ def test_the_sdk_sees_every_event_in_order(connect: Connect, serve: Serve) -> No
                 "content": [],
                 "stop_reason": None,
                 "stop_sequence": None,
-                "usage": usage_on_wire(7, 0),
+                "usage": started_usage_on_wire(7),
             },
         },
         {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
@@ -51,6 +58,8 @@ def test_the_sdk_folds_a_stream_into_the_message_that_comes_unstreamed(connect: 
     assert [without_nulls(block) for block in plain["content"]] == interleaved_content()
     assert (folded["stop_reason"], folded["model"]) == (plain["stop_reason"], plain["model"])
     assert folded["usage"]["output_tokens"] == plain["usage"]["output_tokens"] == 30
+    told = without_nulls(folded["usage"])  # an SDK may leave names out that it does not know, and tell nothing wrong
+    assert told == {name: plain["usage"][name] for name in told}
 
 
 def without_nulls(block: dict[str, object]) -> dict[str, object]:

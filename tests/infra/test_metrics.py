@@ -11,6 +11,7 @@ import pytest
 
 from infra import costs
 from megallm.errors import InvalidRequest, UpstreamMisconfigured
+from megallm.telemetry import metrics
 from megallm.telemetry.metrics import METRICS, NAMESPACE
 from tests.fakes import ScriptedProvider, Step
 from tests.infra.synthesis import Template, resources, text_of
@@ -41,6 +42,7 @@ def written(lines: io.StringIO, loop: asyncio.AbstractEventLoop) -> set[Metric]:
     broken: Sequence[Step] = [UpstreamMisconfigured("not set up")]
     ask(measured(), message(), message(stream=True))
     ask(refused, message())
+    ask(measured(), None, key="sk-wrong", path="/v1/models")
     ask(measured(ScriptedProvider(broken)), message())
     work_off(measured(), ["a"], None, loop)
     work_off(refused, ["a"], None, loop)
@@ -112,5 +114,7 @@ def test_another_stacks_charts_ask_for_its_own(chosen: Template) -> None:
 
 
 def test_as_many_are_paid_for_as_are_written(written: set[Metric]) -> None:
-    """The page of costs reckons so; here with one pair a source, two causes of requests and one of items."""
-    assert costs.own_metrics({"api": (1, 2), "batch": (1, 1)}) == len(written)
+    """The page of costs reckons so; here with one pair a source, a wrong key, and four causes, one of them of items."""
+    in_use = {metrics.API: costs.InUse(1, 1, 3), metrics.BATCH: costs.InUse(1, 0, 1)}
+
+    assert costs.own_metrics(in_use) == len(written)

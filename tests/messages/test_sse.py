@@ -34,6 +34,8 @@ USAGE_WIRE = {
     "total_tokens": 10,
     "output_tokens_details": {"thinking_tokens": 1},
 }
+_OURS = ("prompt_tokens", "completion_tokens", "total_tokens")
+STARTED_USAGE_WIRE = {name: value for name, value in USAGE_WIRE.items() if name not in _OURS}
 USAGE = Usage(4, 3, cache_read_input_tokens=2, cache_creation_input_tokens=1, thinking_tokens=1)
 
 STREAM: list[tuple[Event, dict[str, object]]] = [
@@ -49,7 +51,7 @@ STREAM: list[tuple[Event, dict[str, object]]] = [
                 "content": [],
                 "stop_reason": None,
                 "stop_sequence": None,
-                "usage": USAGE_WIRE,
+                "usage": STARTED_USAGE_WIRE,
             },
         },
     ),

@@ -12,6 +12,7 @@ from megallm.errors import GatewayError, InvalidRequest, UpstreamFailed
 from megallm.messages.events import Reply
 from megallm.operations.intake_batch import intake_job
 from megallm.operations.retry_batch import retry_failed
+from megallm.operations.upload_batch import Submitted
 from tests.operations.batches.harness import Scene, message_lines
 from tests.operations.batches.upstream import Upstream, echo
 
@@ -121,3 +122,40 @@ def test_asked_again_it_is_the_same_batch_whatever_became_of_the_input() -> None
 
     assert (again.batch_id, again.is_new) == (batch_id, False)
     assert scene.world.objects == before
+
+
+def test_a_retry_that_was_refused_stands_in_the_way_of_no_other() -> None:
+    """Just then, too much else of its owner's was open; the next day it is a batch of its own, and that one again."""
+    scene = stopped(message_lines(TEXTS))
+    first = next(iter(scene.world.batches))
+    ports = scene.world.ports()
+    no_room = replace(scene.rules(), tokens_a_minute=lambda owner: 1)
+
+    refused = retry_failed(ports, first)
+    message = parse_job(scene.world.job_messages.pop().encode())
+    problem = intake_job(ports, message, "sqs-1", scene.clock(), lambda owner: True, no_room).problem
+    second = retry_failed(ports, first)
+    message = parse_job(scene.world.job_messages.pop().encode())
+    batch = intake_job(ports, message, "sqs-2", scene.clock(), lambda owner: True, scene.rules())
+    again = retry_failed(ports, first)
+
+    assert problem is not None
+    assert second.is_new
+    assert refused.batch_id != second.batch_id == batch.id
+    assert (batch.state, batch.total) == ("in_progress", 21)
+    assert again == Submitted(batch.id, is_new=False)
+
+
+def test_a_batch_that_was_refused_says_why_there_is_nothing_to_try_again() -> None:
+    """Not that no item of it failed."""
+    scene = Scene()
+    batch = scene.drop(b"x", "inbox/messages/picture.png")
+
+    with pytest.raises(InvalidRequest) as caught:
+        retry_failed(scene.world.ports(), batch.id)
+
+    assert batch.problem is not None
+    assert caught.value.message == (
+        f"The batch {batch.id} was refused as a whole, so none of its items can be tried again: submit its input anew."
+        f" It was refused because: {batch.problem}"
+    )

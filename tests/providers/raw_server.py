@@ -48,6 +48,12 @@ class Connection:
             while await self._reader.read(65536):
                 pass
 
+    def read_no_more(self) -> None:
+        """Leaves what comes in the network's buffers, and makes them small."""
+        raw: socket.socket = self._writer.get_extra_info("socket")
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        self._writer.transport.pause_reading()  # type: ignore[attr-defined]  # StreamWriter's type has the half only
+
     def reset(self) -> None:
         """Ends the connection as a crashed process does, without a goodbye."""
         raw: socket.socket = self._writer.get_extra_info("socket")

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import socket
 import time
 import warnings
 from contextlib import suppress
@@ -198,6 +199,87 @@ def test_a_connection_that_the_server_closed_while_idle_is_not_used_again() -> N
     assert with_server(script, use) == ([200, 200, 200], 3)
 
 
+def test_bytes_that_come_while_a_connection_is_idle_are_nobodys_reply() -> None:
+    """A late second answer, or a 408 on the way out: it belongs to another caller, if to anyone."""
+
+    async def script(connection: Connection) -> None:
+        await connection.request()
+        await connection.send(answer(b"{}"))
+        await asyncio.sleep(0.02)
+        await connection.send(answer(b'"of another caller"'))
+        await connection.gone()
+
+    async def use(http: Http, server: RawServer) -> tuple[list[bytes], int]:
+        bodies = []
+        for _ in range(2):
+            bodies.append((await post(http, server.url)).body)
+            await asyncio.sleep(0.1)
+        return bodies, len(server.connections)
+
+    assert with_server(script, use) == ([b"{}", b"{}"], 2)
+
+
+def test_cancelling_does_not_wait_for_an_upstream_that_does_not_read() -> None:
+    """Else what still waits to be sent would keep the connection open, and the upstream at work."""
+    waiting, looked = asyncio.Event(), asyncio.Event()
+
+    async def script(connection: Connection) -> None:
+        await connection.head()
+        waiting.set()
+        await looked.wait()
+
+    async def use(http: Http, server: RawServer) -> int:
+        call = asyncio.create_task(post(http, server.url, b"x" * 30_000_000))
+        await waiting.wait()
+        await asyncio.sleep(0.05)
+        client = _socket_in_use(http)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        await asyncio.sleep(0)
+        looked.set()
+        return client.fileno()
+
+    assert with_server(script, use) == -1
+
+
+def _socket_in_use(http: Http) -> socket.socket:
+    assert http._pool is not None
+    [protocol] = http._pool._acquired
+    assert protocol.transport is not None
+    client: socket.socket = protocol.transport.get_extra_info("socket")
+    return client
+
+
+def test_a_connection_on_which_a_request_is_not_all_sent_is_not_kept() -> None:
+    """An upstream that refuses by the head alone has not read the body: the next request would stand behind it."""
+
+    async def script(connection: Connection) -> None:
+        await connection.request()
+        await connection.send(answer(b"{}"))
+        await connection.head()
+        connection.read_no_more()
+        await connection.send(answer(b"too large"))
+        await asyncio.sleep(0.2)
+
+    async def use(http: Http, server: RawServer) -> tuple[list[bytes], int]:
+        bodies = [(await post(http, server.url)).body]
+        _send_slowly(http)
+        bodies.append((await post(http, server.url, b"x" * 120_000)).body)
+        bodies.append((await post(http, server.url)).body)
+        return bodies, len(server.connections)
+
+    assert with_server(script, use) == ([b"{}", b"too large", b"{}"], 2)
+
+
+def _send_slowly(http: Http) -> None:
+    """The kept connection takes little at once, as one over a real network does."""
+    assert http._pool is not None
+    [[(protocol, _)]] = http._pool._conns.values()
+    assert protocol.transport is not None
+    protocol.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+
+
 def test_a_process_that_was_frozen_meanwhile_does_not_use_it_either() -> None:
     """A Lambda function sleeps between two calls: its loop has not run when the server hung up."""
     server_loop, client_loop = asyncio.new_event_loop(), asyncio.new_event_loop()
@@ -239,6 +321,29 @@ def test_a_connection_that_closes_as_it_is_used_is_a_failure_that_can_be_retried
 
     whole = HttpAnswer(200, {"content-length": "2"}, b"{}")
     assert with_server(script, use) == [whole, (UpstreamFailed, BROKEN, True), whole]
+
+
+def test_calls_that_begin_together_on_a_new_loop_leave_no_second_pool_open() -> None:
+    """They share the one that the first of them makes."""
+
+    async def call() -> set[int]:
+        async with serving(forever) as server:
+            answers = await asyncio.gather(*(post(http, server.url) for _ in range(5)))
+            return {each.status for each in answers}
+
+    async def call_and_close() -> set[int]:
+        statuses = await call()
+        await http.aclose()
+        return statuses
+
+    http = Http()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        statuses = [asyncio.run(call()), asyncio.run(call_and_close())]
+        gc.collect()
+
+    unclosed = [str(each.message) for each in caught if "connector" in str(each.message)]
+    assert (statuses, unclosed) == ([{200}, {200}], [])
 
 
 def test_another_event_loop_gets_connections_of_its_own() -> None:

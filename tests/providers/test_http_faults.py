@@ -100,6 +100,17 @@ def test_a_broken_answer_is_an_upstreams_failure(fault: str) -> None:
     assert result == (UpstreamFailed, BROKEN, True)
 
 
+def test_a_key_beside_a_urls_name_and_password_is_the_operators_mistake() -> None:
+    """One of the two would have to give way in silence."""
+
+    async def use(http: Http, server: RawServer) -> None:
+        url = server.url.replace("://", "://name:word@")
+        with pytest.raises(UpstreamMisconfigured):
+            await http.post(url, headers={"Authorization": "Bearer key"}, body=b"{}")
+
+    with_server(forever, use)
+
+
 def test_an_answer_of_more_than_64_mb_is_given_up() -> None:
     """An endless one would take all memory."""
     sent = 0
@@ -172,6 +183,7 @@ def test_a_certificate_that_is_not_trusted_is_not_accepted() -> None:
         ("http:///v1", {}),
         ("http://127.0.0.1:99999/v1", {}),
         ("", {"authorization": "Bearer key\n"}),
+        *(("", {"authorization": f"Bearer key{control}"}) for control in "\x00\r\x0b\x1b\x7f"),
     ],
 )
 def test_a_url_or_a_key_that_cannot_be_sent_is_the_operators_mistake(url: str, headers: dict[str, str]) -> None:

@@ -3,15 +3,17 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from botocore.exceptions import ClientError
 
 from megallm.batches.model import Batch, Counts, Part, Spent
 from megallm.errors import InternalError
+from megallm.operations.part_lease import LEASE_SECONDS
 from megallm.stores.batch_items import KEPT_SECONDS, batch_key
 from megallm.stores.batches import DynamoBatches
+from megallm.stores.batches_table import BatchesTable
 from tests.stores.batch_tables import BATCH, NOW, PARTS, mocked_client, new_table, store_over
 from tests.stores.lost_answers import lose_the_first_answer
 
@@ -281,6 +283,19 @@ def test_writes_that_meet_on_a_batchs_record_are_repeated(client: "DynamoDBClien
     renewed = store.renew(part, now=NOW, lease_seconds=60)
 
     assert (after, renewed, busy.left) == (replace(part, segments=1, finished=2), True, 0)
+
+
+def test_a_crowd_on_one_record_is_waited_out_within_the_lease(client: "DynamoDBClient", table: str) -> None:
+    """A hundred workers of one batch all count on its record; whoever gives up gives up its attempt."""
+    begun(store_over(client, table))
+    waited: list[float] = []
+    busy = cast("DynamoDBClient", InTheWay(client, 29))
+    store = DynamoBatches(BatchesTable(lambda: busy, table, sleep=waited.append))
+
+    part = claimed(store)
+
+    assert (part.attempt, len(waited)) == (1, 29)
+    assert sum(waited) < LEASE_SECONDS / 2
 
 
 def test_writes_that_never_get_through_are_our_fault(

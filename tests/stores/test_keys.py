@@ -10,6 +10,7 @@ from megallm.errors import InternalError
 from megallm.keys import KeyRecord, Limits
 from megallm.stores.aws import AwsTarget
 from megallm.stores.keys import DynamoKeys
+from tests.cli.canned_server import Canned, canned
 
 RECORD = KeyRecord("abcdefgh", "0" * 64, "ci", "basic", created_at=100, expires_at=200)
 LIMITS = Limits(500, 2_000_000, 80)
@@ -38,6 +39,15 @@ def test_a_record_comes_back_as_it_was(store: DynamoKeys, record: KeyRecord) -> 
     store.put(record)
 
     assert store.get("abcdefgh") == record
+
+
+def test_somebody_who_is_no_dynamodb_has_no_list_of_keys() -> None:
+    """A page in its place is an error in plain words, and no empty list."""
+    page = Canned(200, b"<html>", {"content-length": "6"})
+    with canned({"POST /": page}) as url, pytest.raises(InternalError) as caught:
+        list(DynamoKeys(replace(AWS, endpoint_url=url).dynamodb(), "keys").list())
+
+    assert str(caught.value) == "The gateway could not list the keys: what answered is no DynamoDB"
 
 
 def test_an_unknown_id_is_none(store: DynamoKeys) -> None:

@@ -109,6 +109,7 @@ def _dimensions(root: dict[str, Any], names: list[str]) -> tuple[tuple[str, str]
         assert isinstance(value, str), name
         assert 0 < len(value) <= _DIMENSION_LETTERS, name
         assert value.isascii(), name
+        assert value.isprintable(), name
         assert value.strip(), name
     return tuple(sorted((name, root[name]) for name in names))
 

@@ -3,9 +3,11 @@
 import io
 import json
 import time
+from dataclasses import replace
 
 import pytest
 
+from megallm.catalog.file_format import parse
 from megallm.errors import (
     CallerError,
     GatewayError,
@@ -23,7 +25,7 @@ from megallm.operations.ports import Admission
 from megallm.telemetry.causes import CAUSES, cause_of
 from tests.fakes import KEY, ScriptedProvider, gateway, text_reply
 from tests.telemetry.extraction import metrics_in, summed
-from tests.telemetry.handled import ask, measured, message
+from tests.telemetry.handled import CATALOG, ask, measured, message
 
 CACHED = Usage(input_tokens=100, output_tokens=20, cache_read_input_tokens=1000, cache_creation_input_tokens=200)
 
@@ -74,6 +76,25 @@ def test_a_model_is_counted_by_its_id_however_it_was_called(lines: io.StringIO) 
         ("Requests", ("claude-test", "api", "pro")): 1,
         ("Requests", ("none", "api", "pro")): 2,
     }
+
+
+@pytest.mark.parametrize(
+    ("model", "dimension"),
+    [
+        ("modèle-français", "mod%C3%A8le-fran%C3%A7ais"),
+        ("vendor/model:7b @ 100%", "vendor/model:7b @ 100%25"),
+        ("a\u00a0b", "a%C2%A0b"),
+        ("模" * 256, ("%E6%A8%A1" * 256)[:1024]),
+    ],
+)
+def test_every_id_of_a_model_is_a_dimension(lines: io.StringIO, model: str, dimension: str) -> None:
+    """Printable ASCII, 1,024 letters at most: for any other value CloudWatch drops all metrics of the line."""
+    composed = measured()
+    catalog = parse(CATALOG.replace('id = "claude-test"', f'id = "{model}"'), source="tests")
+
+    ask(replace(composed, catalog=catalog), message(model))
+
+    assert ("Requests", (dimension, "api", "pro")) in summed(metrics_in(lines.getvalue()))
 
 
 def test_what_has_no_price_has_no_cost(lines: io.StringIO) -> None:

@@ -60,9 +60,12 @@ _TAG = re.compile(
 )
 
 
+_MOST_LETTERS = 64  # of a tag, whose variants are as many as one likes; real ones have some 20
+
+
 def canonical(code: str, *, param: str) -> str:
     """The code as RFC 5646 spells it (``pt-BR``, ``zh-Hant``). Raises InvalidRequest, which names the code."""
-    match = _TAG.fullmatch(code)
+    match = _TAG.fullmatch(code) if len(code) <= _MOST_LETTERS else None
     if match is None or match["language"].lower() not in _NAMES:
         raise InvalidRequest(f"{param}: {clip(code, 40)!r} is no language code of ours{_hint(code)}", param=param)
     tag = match["language"].lower()

@@ -21,10 +21,14 @@ STYLES: tuple[str, ...] = get_args(Style)
 
 MAX_ATTEMPTS = 10
 MAX_TEXT_FIELDS = 10
+MAX_FLAGS = 20
+
+# Every option is bounded: all of them stand on the batch's record, which may have 400 KB.
 
 Name = Annotated[str, Field(strict=True, min_length=1, max_length=256)]
 
 HeaderText = Annotated[str, Field(strict=True, pattern=r"^[\x20-\x7e]{1,1024}$")]
+Flag = Annotated[str, Field(strict=True, pattern=r"^[\x20-\x7e]{1,128}$")]
 
 
 def _language(code: str) -> str:
@@ -53,7 +57,7 @@ class SentOptions(MessagesOptions):
     """What the messages task takes besides: how its requests are sent, as the headers of a message say it."""
 
     anthropic_version: ApiVersion = "2023-06-01"
-    anthropic_beta: tuple[HeaderText, ...] = ()
+    anthropic_beta: Annotated[tuple[Flag, ...], Field(max_length=MAX_FLAGS)] = ()
     anthropic_user_profile_id: HeaderText | None = None
     anthropic_workspace_id: HeaderText | None = None
 

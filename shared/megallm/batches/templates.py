@@ -28,6 +28,11 @@ _PLAIN = "text"
 _LIKE_PLAIN = re.compile(r"[<‹«〈《⟨][\s/\\]*text", re.IGNORECASE)
 
 
+def model_of(job: Job) -> str:
+    """The model that all texts of the job are sent to."""
+    return str(job.options.get("model") or MODEL)
+
+
 def request_of(job: Job, text: str) -> dict[str, object]:
     """The Messages request for a text. The same text makes the same request.
 
@@ -55,7 +60,7 @@ def request_of(job: Job, text: str) -> dict[str, object]:
         case _:
             assert_never(job.task)
     return {
-        "model": job.options.get("model") or MODEL,
+        "model": model_of(job),
         "max_tokens": job.options.get("max_tokens") or tokens,
         "system": system,
         "messages": [{"role": "user", "content": f"{order}:\n\n<{mark}>\n{text}\n</{mark}>\n\n{reminder}"}],

@@ -6,8 +6,9 @@ from datetime import date
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, NoReturn
+from unicodedata import category
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from megallm.catalog.compatibility import TakesTable
 from megallm.catalog.lines import line_of
@@ -17,7 +18,14 @@ from megallm.messages.compatibility import Feature, Takes
 
 SHIPPED = {"local": "local.toml", "aws": "aws.toml"}
 
-Name = Annotated[str, Field(min_length=1, max_length=256)]
+
+def _written(name: str) -> str:
+    if not name.strip() or any(category(letter) == "Cc" for letter in name):
+        raise ValueError("it must have more than spaces in it, and no control characters")
+    return name
+
+
+Name = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_written)]
 Tokens = Annotated[int, Field(gt=0)]
 Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 SecondsOrNone = Annotated[float, Field(ge=0, strict=True, allow_inf_nan=False)]  # 0 lifts what the provider says

@@ -27,11 +27,12 @@ def _url(text: str) -> str:
     if not text.startswith(("https://", "http://")):
         raise ValueError("it must begin with https:// or http://")
     try:
-        host = urlsplit(text).hostname
+        parts = urlsplit(text)
+        can_be_called = bool(parts.hostname) and parts.port != 0
     except ValueError:
-        host = None  # the exception's text would repeat what stands before the host
-    if not host:
-        raise ValueError("it has no host that can be read")
+        can_be_called = False  # the exception's text would repeat what stands there, and maybe a password
+    if not can_be_called:
+        raise ValueError("it has no host, or a port that cannot be one")
     return text.rstrip("/")
 
 

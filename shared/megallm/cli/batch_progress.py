@@ -9,25 +9,41 @@ from megallm.cli.batch_shown import dollars, state_of
 from megallm.cli.output import notes
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from megallm.batches.model import Batch
     from megallm.operations.batch_ports import BatchStore
 
 # How long an intake takes at most to see a file: then somebody should have a look at it.
-_INTAKE_SECONDS = 60.0
+_INTAKE_SECONDS = 120.0
+_NOT_TAKEN = (
+    "The intake has not taken it yet; still waiting. Should it stay so, look into the intake's log and its dead-letter"
+    " queue; on this machine, whether the gateway runs."
+)
 
 
-def follow(store: "BatchStore", batch_id: str) -> "Batch":
-    """The batch, once it has ended. The bar is on stderr, and goes away with the end."""
+def follow(
+    store: "BatchStore",
+    batch_id: str,
+    sleep: "Callable[[float], None]" = time.sleep,
+    monotonic: "Callable[[], float]" = time.monotonic,
+) -> "Batch":
+    """The batch, once it has ended. The bar is on stderr, and goes away with the end.
+
+    Where there is no terminal, there is no bar: that the intake does not take the batch is told there as well.
+    """
     from megallm.operations.follow_batch import Speed, follow_batch
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[told]}"))
-    began, speed = time.monotonic(), Speed()
+    began, speed, is_told = monotonic(), Speed(), False
     with Progress(*columns, console=notes(), transient=True) as progress:
         bar = progress.add_task("waiting", total=None, told="for the intake to take it")
-        for batch in follow_batch(store, batch_id, time.sleep):
-            now = time.monotonic()
+        for batch in follow_batch(store, batch_id, sleep):
+            now = monotonic()
             if batch is None:
-                if now - began > _INTAKE_SECONDS:
+                if now - began > _INTAKE_SECONDS and not is_told:
+                    is_told = True
+                    progress.console.print(_NOT_TAKEN, soft_wrap=True)
                     progress.update(bar, told="for the intake, which seems not to run")
                 continue
             known = speed.progress(batch, now)

@@ -43,7 +43,7 @@ def connect(
         bool, typer.Option("--show-key", help=f"Print the key itself, in place of ${KEY_VARIABLE}.")
     ] = False,
     timeout_seconds: Annotated[
-        float, typer.Option("--timeout", min=1, metavar="SECONDS", help="How long the message may take.")
+        float, typer.Option("--timeout", min=1, metavar="SECONDS", help="How long the message may take, or be silent.")
     ] = 120.0,
     as_json: Json = False,
 ) -> None:
@@ -60,7 +60,7 @@ def connect(
         where = "".join(f" --{name} {value}" for name, value in (("profile", profile), ("region", region)) if value)
         make = f"`megallm keys create --name first{where}` makes one"
         fail(f"a key is missing for the message: give --key or {KEY_VARIABLE}; {make}. --no-message goes without.")
-    with client_of(gateway, used) as client:
+    with client_of(gateway, used, longest_seconds=timeout_seconds) as client:
         try:
             listed = listed_models(client) if used is not None and message else []
             chosen, slots = models_for(listed, model)

@@ -36,18 +36,20 @@ class _Envelope(BaseModel):
 @contextmanager
 def failures(client: httpx.Client) -> Iterator[None]:
     """What the HTTP client raises, in plain words."""
-    host = client.base_url.netloc.decode()
+    host, limit = client.base_url.netloc.decode(), client.timeout
     try:
         yield
     except httpx.ConnectTimeout as error:
-        raise NoAnswer(f"{host} does not take a connection within {CONNECT_SECONDS:g} s.", NOBODY) from error
+        raise NoAnswer(f"{host} does not take a connection within {limit.connect:g} s.", NOBODY) from error
     except httpx.TimeoutException as error:
-        raise NoAnswer(f"{host} was silent for {SILENCE_SECONDS:g} s.", BROKEN) from error
+        raise NoAnswer(f"{host} was silent for {limit.read:g} s.", BROKEN) from error
     except httpx.ConnectError as error:
         why = _reason(error)
         raise NoAnswer(f"{host} cannot be reached: {why}.", NOBODY) from error
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise NoAnswer(f"the connection to {host} broke: {str(error) or type(error).__name__}.", BROKEN) from error
+    except UnicodeError as error:
+        raise NoAnswer(f"{host} cannot be reached: it is no name of a host.", NOBODY) from error
     except ValidationError as error:
         raise NoAnswer(f"{host} sent events that no gateway sends.", BROKEN) from error
 
@@ -61,10 +63,11 @@ def _reason(error: httpx.ConnectError) -> str:
     return str(error)
 
 
-def refusal(status: int, headers: Mapping[str, str], body: bytes) -> NoAnswer:
-    """Of an answer that is none of status 200."""
+def refusal(status: int, headers: Mapping[str, str], body: bytes, *, unknown: str) -> NoAnswer:
+    """Of an answer that is none of status 200. *unknown* is what to do where there is no such thing."""
     exit_status = REFUSED if 400 <= status < 500 else BROKEN
-    return told(body, exit_status, headers.get("request-id", ""), f"the gateway answers {status}", _hint(status))
+    what, hint = f"the gateway answers {status}", _hint(status, unknown)
+    return told(body, exit_status, headers.get("request-id", ""), what, hint)
 
 
 def told(body: bytes, exit_status: int, request_id: str, what: str, hint: str = "") -> NoAnswer:
@@ -82,12 +85,12 @@ def of_request(request_id: str) -> str:
     return f" (request {request_id})" if request_id else ""
 
 
-def _hint(status: int) -> str:
+def _hint(status: int, unknown: str) -> str:
     match status:
         case 401:
             return "`megallm keys list` shows which keys there are; a new one may take 5 seconds to be known."
         case 404:
-            return "--model names another model."
+            return unknown
         case 429 | 529:
             return "Try again in a moment."
         case _ if status >= 500:

@@ -74,12 +74,15 @@ class _BlockDelta(BaseModel):
 
 
 @contextmanager
-def client_of(gateway: FoundGateway, key: ChosenKey | None) -> Iterator[httpx.Client]:
-    """A client with the key. No redirects: they would carry it elsewhere. A local gateway is not asked by a proxy."""
+def client_of(gateway: FoundGateway, key: ChosenKey | None, *, longest_seconds: float) -> Iterator[httpx.Client]:
+    """A client with the key, which bears no longer silence than that.
+
+    No redirects: they would carry the key elsewhere. A local gateway is not asked by a proxy.
+    """
     headers = {"accept-encoding": "identity", "user-agent": "megallm-connect", "content-type": "application/json"}
     if key is not None:
         headers["x-api-key"] = key.value
-    timeout = httpx.Timeout(SILENCE_SECONDS, connect=CONNECT_SECONDS)
+    timeout = httpx.Timeout(min(SILENCE_SECONDS, longest_seconds), connect=min(CONNECT_SECONDS, longest_seconds))
     with httpx.Client(
         base_url=gateway.base_url, headers=headers, timeout=timeout, trust_env=not gateway.local
     ) as client:
@@ -87,21 +90,23 @@ def client_of(gateway: FoundGateway, key: ChosenKey | None) -> Iterator[httpx.Cl
 
 
 def listed_models(client: httpx.Client) -> list[str]:
-    """The ids of the gateway's models, newest first. Raises NoAnswer."""
+    """The ids of the gateway's models, newest first, but those that no terminal should print. Raises NoAnswer."""
     with failures(client):
         response = client.get("/v1/models")
     if response.status_code != 200:
-        raise refusal(response.status_code, response.headers, response.content)
+        unknown = "Is the address right, with its path?"
+        raise refusal(response.status_code, response.headers, response.content, unknown=unknown)
     try:
-        return [model.id for model in _Models.model_validate_json(response.content).data]
+        ids = [model.id for model in _Models.model_validate_json(response.content).data]
     except ValidationError:
         raise stranger(client, "it lists no models as a gateway does") from None
+    return [model for model in ids if model.isprintable()]
 
 
 def send_message(
     client: httpx.Client, model: str, *, longest_seconds: float, clock: Callable[[], float] = time.monotonic
 ) -> Answer:
-    """Sends one, and reads its stream to the end. Raises NoAnswer."""
+    """Sends one to a gateway that has listed its models, and reads its stream to the end. Raises NoAnswer."""
     body = {
         "model": model,
         "max_tokens": _MAX_TOKENS,
@@ -111,7 +116,8 @@ def send_message(
     began = clock()
     with failures(client), client.stream("POST", "/v1/messages", content=to_json(body)) as response:
         if response.status_code != 200:
-            raise refusal(response.status_code, response.headers, _read(response))
+            unknown = "--model names another model."
+            raise refusal(response.status_code, response.headers, _read(response), unknown=unknown)
         if not response.headers.get("content-type", "").startswith("text/event-stream"):
             raise stranger(client, "its answer to a streamed message is no stream of events")
         return _follow(response, began, longest_seconds, clock)

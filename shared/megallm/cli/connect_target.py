@@ -1,6 +1,7 @@
 """Which gateway `megallm connect` talks to, and with which key: the local one, a deployed one, or any by its URL."""
 
 import os
+import re
 import sys
 from dataclasses import dataclass
 from typing import Literal
@@ -13,6 +14,9 @@ from megallm.cli.target import deployed_aws, running_stack
 from megallm.keys import id_of
 
 KEY_VARIABLE = "MEGALLM_API_KEY"
+
+# What SDKs add themselves, and people copy along.
+_ADDED_BY_CLIENTS = re.compile(r"((?<!/)/v1(/messages)?)?/*$")
 
 KeySource = Literal["stack", "variable", "option"]
 
@@ -46,14 +50,13 @@ def local_gateway() -> tuple[FoundGateway, ChosenKey]:
 
 
 def gateway_at(url: str) -> FoundGateway:
-    """One that somebody named. SDKs add ``/v1/messages`` themselves. Raises typer.BadParameter."""
-    stripped = url.rstrip("/").removesuffix("/v1")
-    parts = urlsplit(stripped)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+    """One that somebody named, with or without the ``/v1/messages`` that SDKs add. Raises typer.BadParameter."""
+    address = _ADDED_BY_CLIENTS.sub("", url, count=1)
+    if not _is_address(address):
         raise typer.BadParameter(
-            "it has the form https://HOST or https://HOST/PATH, without /v1/messages", param_hint="--url"
+            "it has the form https://HOST or https://HOST/PATH, without a user or a password", param_hint="--url"
         )
-    return FoundGateway(stripped, local=False)
+    return FoundGateway(address, local=False)
 
 
 def deployed_gateway(profile: str | None, region: str | None, endpoint_url: str | None, stack: str) -> FoundGateway:
@@ -62,9 +65,25 @@ def deployed_gateway(profile: str | None, region: str | None, endpoint_url: str 
 
     with clear_errors(NoStack):
         outputs = stack_outputs(deployed_aws(profile, region, endpoint_url), stack)
-    if "Endpoint" not in outputs:
-        fail(f"the stack {stack!r} has no output Endpoint: it is no gateway's, or its deployment is not finished.")
-    return FoundGateway(outputs["Endpoint"].rstrip("/"), local=False, streaming=outputs.get("Streaming"))
+    address = outputs.get("Endpoint", "").rstrip("/")
+    if not _is_address(address):
+        missing = f"the stack {stack!r} has no output Endpoint with an address"
+        fail(f"{missing}: it is no gateway's, or its deployment is not finished.")
+    return FoundGateway(address, local=False, streaming=outputs.get("Streaming"))
+
+
+def _is_address(text: str) -> bool:
+    """Whether it can be asked, and be shown: it has nothing secret, and nothing that a terminal would obey."""
+    import httpx
+
+    try:
+        parts, address = urlsplit(text), httpx.URL(text)
+        # Each raises for what it cannot read: a port, a name as people read it, and as it is looked up.
+        _ = (parts.port, address.host, address.raw_host.decode().encode("idna"))
+    except (ValueError, httpx.InvalidURL):
+        return False
+    complete = parts.scheme in ("http", "https") and bool(parts.hostname) and text.isprintable()
+    return complete and "@" not in parts.netloc and "?" not in text and "#" not in text
 
 
 def chosen_key(option: str | None) -> ChosenKey | None:

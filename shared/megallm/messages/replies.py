@@ -24,7 +24,11 @@ def reply_to_wire(reply: Reply, message_id: str, model: str) -> dict[str, object
 
 
 def message_start_to_wire(message_id: str, model: str, start: MessageStart) -> dict[str, object]:
-    """The first event of a stream: the message with everything still open."""
+    """The first event of a stream: the message with everything still open.
+
+    Its usage has Anthropic's names alone. The SDKs put these right by message_delta's, which has all; what they do
+    not know they would keep as it is here, where the input may be an estimate and the output is none.
+    """
     return {
         "type": "message_start",
         "message": {
@@ -36,7 +40,7 @@ def message_start_to_wire(message_id: str, model: str, start: MessageStart) -> d
             "content": [],
             "stop_reason": None,
             "stop_sequence": None,
-            "usage": usage_to_wire(start.usage),
+            "usage": _anthropic_usage(start.usage),
         },
     }
 
@@ -57,15 +61,20 @@ def message_delta_to_wire(event: MessageDelta) -> dict[str, object]:
 
 def usage_to_wire(usage: Usage) -> Mapping[str, object]:
     """Anthropic's names, and the three of the MegaLLM documentation, which count cached input too."""
+    return _anthropic_usage(usage) | {
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.output_tokens,
+        "total_tokens": usage.prompt_tokens + usage.output_tokens,
+    }
+
+
+def _anthropic_usage(usage: Usage) -> dict[str, object]:
     wire: dict[str, object] = {
         **(usage.native or {}),
         "input_tokens": usage.input_tokens,
         "cache_creation_input_tokens": usage.cache_creation_input_tokens,
         "cache_read_input_tokens": usage.cache_read_input_tokens,
         "output_tokens": usage.output_tokens,
-        "prompt_tokens": usage.prompt_tokens,
-        "completion_tokens": usage.output_tokens,
-        "total_tokens": usage.prompt_tokens + usage.output_tokens,
     }
     if usage.thinking_tokens:
         wire["output_tokens_details"] = {"thinking_tokens": usage.thinking_tokens}

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from megallm.batches.items import Item
 from megallm.batches.model import Spent
 from megallm.catalog.models import Model, Prices
+from megallm.errors import InvalidRequest
 from megallm.messages.events import Usage
 
 
@@ -23,6 +24,11 @@ def microdollars_of(usage: Usage, prices: Prices | None) -> float:
         + usage.cache_creation_input_tokens * write
         + usage.output_tokens * prices.output
     )
+
+
+def unpriced(model: Model) -> InvalidRequest:
+    """What is told where ``max_cost`` cannot be kept, since nobody knows what the model's calls cost."""
+    return InvalidRequest(f"max_cost: the catalogue has no prices of {model.id}", param="max_cost")
 
 
 @dataclass(slots=True)

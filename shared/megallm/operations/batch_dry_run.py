@@ -7,7 +7,7 @@ from megallm.batches.model import Batch, Part, Spent
 from megallm.catalog.models import Catalog
 from megallm.errors import GatewayError, NotFound
 from megallm.messages.events import Usage
-from megallm.operations.batch_cost import Purse
+from megallm.operations.batch_cost import Purse, unpriced
 from megallm.operations.batch_ports import ObjectStore
 from megallm.operations.part_input import read_records
 from megallm.operations.reserve_tokens import reserved_tokens
@@ -35,18 +35,24 @@ class DryRun:
             if isinstance(item, BadItem):
                 self._refuse(item.error)
             else:
-                self._count(item)
+                self._count(item, is_limited=batch.max_microdollars is not None)
 
     def estimate(self) -> Spent:
         """What it would spend at most; asked once."""
         return self._purse.take()
 
-    def _count(self, item: Item) -> None:
-        try:
-            prices = None if self.catalog is None else self.catalog.find(item.request.model).prices
-        except NotFound as error:
-            self._refuse(error)
-            return
+    def _count(self, item: Item, *, is_limited: bool) -> None:
+        prices = None
+        if self.catalog is not None:
+            try:
+                model = self.catalog.find(item.request.model)
+            except NotFound as error:
+                self._refuse(error)
+                return
+            prices = model.prices
+            if prices is None and is_limited:
+                self._refuse(unpriced(model))
+                return
         tokens = reserved_tokens(item.request, item.body)
         self._purse.add_call(Usage(input_tokens=tokens, output_tokens=item.request.max_tokens), prices)
 

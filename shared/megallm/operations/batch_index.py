@@ -14,9 +14,11 @@ from megallm.batches.formats import HEAD_BYTES
 from megallm.batches.indexing import LineIndexer
 from megallm.batches.items import text_fields
 from megallm.batches.model import ITEMS_A_PART, Batch, Part, lines_key
+from megallm.batches.templates import model_of
 from megallm.catalog.models import Catalog
-from megallm.errors import InvalidRequest
+from megallm.errors import InvalidRequest, NotFound
 from megallm.operations.batch_allowance import TokensAMinute
+from megallm.operations.batch_cost import unpriced
 from megallm.operations.batch_dry_run import DryRun
 from megallm.operations.batch_ending import end_counted, refuse_batch
 from megallm.operations.batch_ports import BatchPorts, ObjectChanged
@@ -67,6 +69,7 @@ def is_dry_run(batch: Batch) -> bool:
 
 
 def _index(ports: BatchPorts, batch: Batch, rules: IndexRules, now: float) -> Batch:
+    _check_prices(batch, rules.catalog)
     source = batch.source
     indexer = LineIndexer(batch.id, batch.job, items_a_part=rules.items_a_part)
     head = ports.objects.read(source.key, 0, HEAD_BYTES, source.version)
@@ -92,6 +95,21 @@ def _index(ports: BatchPorts, batch: Batch, rules: IndexRules, now: float) -> Ba
         estimated_tokens=tokens,
         expected_end_at=expected,
     )
+
+
+def _check_prices(batch: Batch, catalog: Catalog | None) -> None:
+    """Raises InvalidRequest for texts that may cost only so much, where nobody knows what their one model costs.
+
+    Messages each name their own: those without prices become errors. So do all where the catalogue has no such model.
+    """
+    if catalog is None or batch.max_microdollars is None or batch.job.task == "messages":
+        return
+    try:
+        model = catalog.find(model_of(batch.job))
+    except NotFound:
+        return
+    if model.prices is None:
+        raise unpriced(model)
 
 
 def _stream(ports: BatchPorts, batch: Batch) -> Iterator[bytes]:

@@ -1,10 +1,10 @@
-"""What one process knows of a batch while it works on its parts: whether to go on, and what was spent so far."""
+"""What one process knows of a batch while it works on its parts: its latest record, and whether to go on."""
 
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from megallm.batches.model import Batch, Spent, StopReason
+from megallm.batches.model import Batch, StopReason
 from megallm.errors import GatewayError
 from megallm.operations.batch_cost import Share
 from megallm.operations.batch_ports import BatchStore
@@ -14,14 +14,12 @@ from megallm.telemetry.metrics import NONE
 POLL_SECONDS = 2.0
 
 
-def stop_reason(batch: Batch, now: float, microdollars: float) -> StopReason | None:
-    """Why nothing new may begin; *microdollars* is what the batch has cost, as far as is known here."""
+def stop_reason(batch: Batch, now: float) -> StopReason | None:
+    """Why nothing new may begin, by the record; whether there is money for a call is for ``PartMoney`` to say."""
     if batch.stop is not None:
         return batch.stop
     if now >= batch.expires_at:
         return "expired"
-    if batch.max_microdollars is not None and microdollars >= batch.max_microdollars:
-        return "max_cost"
     return None
 
 
@@ -36,14 +34,9 @@ class BatchWatch:
     tier: str = NONE  # of its owner, for the metrics
     parts: int = 0
     gone: bool = False
-    unrecorded: float = 0.0  # millionths that were spent here and are in no record yet
     exhausted: bool = False  # no call fits any more into what the batch may cost
     share: Share = field(default_factory=Share)
-    _recorded: float = field(init=False)
     _polling: asyncio.Task[None] | None = None
-
-    def __post_init__(self) -> None:
-        self._recorded = self.batch.spent.microdollars
 
     def begin_part(self) -> None:
         """One more part runs; the first one starts the polling."""
@@ -60,7 +53,7 @@ class BatchWatch:
 
     def reason(self) -> StopReason | None:
         """Why nothing new may begin, as far as is known."""
-        reason = stop_reason(self.batch, self.clock(), self._recorded + self.unrecorded)
+        reason = stop_reason(self.batch, self.clock())
         return "max_cost" if reason is None and self.exhausted else reason
 
     async def confirm(self, reason: StopReason) -> StopReason:
@@ -74,13 +67,6 @@ class BatchWatch:
     def saw(self, batch: Batch) -> None:
         """A newer record of the batch."""
         self.batch = batch
-        # The record may have been read before our own last checkpoint: it never takes anything back.
-        self._recorded = max(self._recorded, batch.spent.microdollars)
-
-    def recorded(self, spent: Spent) -> None:
-        """What was spent here is in the record now."""
-        self._recorded += spent.microdollars
-        self.unrecorded -= spent.microdollars
 
     async def _poll(self) -> None:
         while not self.gone:

@@ -233,6 +233,8 @@ class PartAttempt:
             raise LeaseLost
         tools, ports, part = self._tools, self._tools.ports, recorder.part
         await recorder.write()
+        if self._is_lost():  # the write may have taken longer than the lease
+            raise LeaseLost
         closed = await tools.in_thread(close_part, ports.objects, part)
         batch = await recorder.complete(closed)
         if batch.parts_done == batch.parts:
@@ -242,7 +244,8 @@ class PartAttempt:
         """Records what is done, and sends the rest back to the queue."""
         tools, ports, part = self._tools, self._tools.ports, self._claimed
         delay = min(DELAY_MOST_SECONDS, ceil(self._delay_seconds))
-        await recorder.checkpoint()
+        if recorder.has_news:  # a part that only waits comes again many times
+            await recorder.checkpoint()
         await self._lease.release(recorder.part)
         await tools.in_thread(ports.queues.send_parts, self._watch.batch, [part.number], delay)
         await tools.in_thread(ports.store.queued, part.batch_id, [part.number], tools.clock() + delay)

@@ -25,7 +25,7 @@ from megallm.keys import Caller
 from megallm.messages.adaptations import HEADER as ADAPTED_HEADER
 from megallm.messages.frozen import frozen
 from megallm.operations.batch_concurrency import Slots
-from megallm.operations.batch_cost import most_of
+from megallm.operations.batch_cost import most_of, unpriced
 from megallm.operations.batch_sender import sender_of
 from megallm.operations.batch_tools import BatchTools
 from megallm.operations.batch_watch import BatchWatch
@@ -173,7 +173,7 @@ class PartCalls:
 
     def _check_price(self, model: Model) -> None:
         if self._batch.max_microdollars is not None and model.prices is None:
-            raise InvalidRequest(f"max_cost: the catalogue has no prices of {model.id}", param="max_cost")
+            raise unpriced(model)
 
     async def _carry_out(self, planned: "_Planned", began: float, taken: float) -> None:
         attempts = 0

@@ -43,10 +43,14 @@ class PartLedger:
         self._turn = asyncio.Lock()
         self.spent(sum(spent.microdollars for spent in uncounted.values()))
 
+    @property
+    def has_uncounted(self) -> bool:
+        """Whether earlier attempts left what the next checkpoint counts."""
+        return bool(self._uncounted)
+
     def spent(self, microdollars: float) -> None:
         """So much more was spent."""
         self.unrecorded += microdollars
-        self._watch.unrecorded += microdollars
 
     async def hold(self, microdollars: int, limit: int) -> bool:
         """Whether the part holds so much more; to give some back succeeds. Raises LeaseLost, InternalError."""
@@ -70,7 +74,6 @@ class PartLedger:
             recorded = _sum(spent, self._uncounted)
             self._uncounted.clear()
             self.unrecorded -= recorded.microdollars
-            self._watch.recorded(recorded)
 
     async def complete(self, closed: Closed) -> Batch:
         """Counts the part, whose files are written. Raises LeaseLost, InternalError."""
@@ -91,7 +94,6 @@ class PartLedger:
 
     def leave(self) -> None:
         """What is unrecorded is the batch's record's matter from now on, as far as it is known at all."""
-        self._watch.unrecorded -= self.unrecorded
         self.unrecorded = 0.0
 
     async def _written(self, write: Callable[[Part], WrittenT | None]) -> WrittenT:

@@ -109,6 +109,12 @@ class PartRecorder:
         self._some.set()
         self._enough.set()
 
+    @property
+    def has_news(self) -> bool:
+        """Whether a checkpoint would record anything."""
+        is_written_down = not self._lines and not self._purse.calls and self._segment is None
+        return not is_written_down or self.ledger.has_uncounted or len(self.done) != self.part.finished
+
     async def checkpoint(self) -> None:
         """Writes and counts what there is; counts also where there is nothing. Raises LeaseLost, InternalError."""
         spent = await self._write(even_nothing=True)

@@ -5,6 +5,7 @@ them; they get lines like those.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import count
 
 from megallm.batches.items import BadItem, read_item
 from megallm.batches.job_message import is_key_id
@@ -25,18 +26,29 @@ _NAME = "errors.jsonl"
 def retry_failed(ports: BatchPorts, batch_id: str) -> Submitted:
     """A new batch of the items without success of one that has ended, with the same options; again, the same batch.
 
+    Where that one was refused, again is a new one: what was in its way may be gone.
+
     It is the same owner's; the operator's, where that one has no key. Raises NotFound, or InvalidRequest where the
-    batch has not ended, nothing in it is without success, or its input is needed and gone.
+    batch has not ended, was refused, nothing in it is without success, or its input is needed and gone.
     """
     batch = ports.store.get(batch_id)
     if batch is None:
         raise NotFound(f"There is no batch with the id {batch_id}")
     if batch.state != "ended":
         raise InvalidRequest(f"The batch {batch_id} has not ended: what fails in it is known once it has")
+    if batch.problem is not None:
+        raise InvalidRequest(
+            f"The batch {batch_id} was refused as a whole, so none of its items can be tried again: submit its input"
+            f" anew. It was refused because: {batch.problem}"
+        )
     owner = batch.owner if is_key_id(batch.owner) else OPERATOR
-    token = f"retry-{batch_id}"
-    if ports.store.get(batch_id_of("token", owner, token)) is not None:
-        return Submitted(batch_id_of("token", owner, token), is_new=False)
+    for nth in count(1):
+        token = f"retry-{batch_id}" if nth == 1 else f"retry-{batch_id}-{nth}"
+        known = ports.store.get(batch_id_of("token", owner, token))
+        if known is None:
+            break
+        if known.problem is None:
+            return Submitted(known.id, is_new=False)
     options = {name: value for name, value in batch.job.options.items() if name not in _NOT_AGAIN}
     return upload_batch(
         ports,

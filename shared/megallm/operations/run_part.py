@@ -76,8 +76,9 @@ class Worker:
                 return
         finally:
             self._tools.meter.write()
-            if watch.parts == 0:  # it is not kept up to date any more
-                self._watches.pop(batch_id, None)
+            # It is not kept up to date any more. Another run may have dropped it before, and a third have a new one.
+            if watch.parts == 0 and self._watches.get(batch_id) is watch:
+                del self._watches[batch_id]
         await self._finish_if_done(batch_id, number)
 
     async def _attempt(self, watch: BatchWatch, number: int, deadline: float | None) -> bool:

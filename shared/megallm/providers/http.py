@@ -20,6 +20,7 @@ MAX_ANSWER_BYTES = 64 * 1024 * 1024
 # The end of a body often comes a moment after what its reader takes for the end, such as `[DONE]`.
 LINGER_SECONDS, LINGER_BYTES = 0.1, 64 * 1024
 _IDLE_SECONDS = 50.0  # less than most servers and load balancers keep a connection open
+_CLOSE_SECONDS = 2.0
 _MOST_TARGETS = 1000  # are remembered; a deployment calls some dozens of URLs
 # What goes wrong with a connection, or with what comes over it.
 _BROKEN = (aiohttp.ClientError, HttpProcessingError, OSError)
@@ -110,12 +111,16 @@ class Http:
         pool, self._pool = self._pool, None
         self._targets.clear()
         if pool is not None:
-            await pool.close()
+            with suppress(TimeoutError):  # a connection whose upstream does not read is never quite closed
+                async with asyncio.timeout(_CLOSE_SECONDS):
+                    await pool.close()
 
     async def begin(self, url: str, headers: Mapping[str, str], body: bytes) -> Exchange:
         """The bare exchange, which must be closed. Raises as ``open``."""
         if self._pool is None or self._loop is not asyncio.get_running_loop():
-            await self._make_pool()
+            old = self._make_pool()
+            if old is not None:
+                await old.close()
         pool = self._pool
         assert pool is not None
         try:
@@ -135,12 +140,13 @@ class Http:
 
         task.add_done_callback(ended)
 
-    async def _make_pool(self) -> None:
-        if self._loop is not None and self._loop.is_closed():
-            await self.aclose()
+    def _make_pool(self) -> aiohttp.TCPConnector | None:
+        """Without a pause, so that calls that begin together share one. Gives the old one if it is to be closed."""
+        old = self._pool if self._loop is not None and self._loop.is_closed() else None
         self._targets.clear()
         self._loop = asyncio.get_running_loop()
         self._pool = aiohttp.TCPConnector(limit=0, keepalive_timeout=_IDLE_SECONDS)
+        return old
 
     async def _target(self, url: str) -> Target:
         target = await Target.of(url, use_proxies=self._use_proxies)

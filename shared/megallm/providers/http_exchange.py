@@ -5,6 +5,7 @@ response objects are left out, and so is its task for each body: they cost a thi
 """
 
 import asyncio
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Self
@@ -19,6 +20,7 @@ from yarl import URL
 _AT_ONCE_BYTES = 128 * 1024
 _BUFFER_BYTES = 64 * 1024  # twice that is read ahead of a reader that does not keep up
 _SCHEMES = ("http", "https")
+_FORBIDDEN = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # in a header (RFC 9110, 5.5)
 # aiohttp would ask for compression, which costs CPU and may hold events back, and tell its version.
 _OUR_HEADERS = {"accept": "*/*", "accept-encoding": "identity", "user-agent": "megallm"}
 
@@ -54,15 +56,20 @@ class Target:
         )
 
     def head(self, headers: Mapping[str, str], body_bytes: int) -> bytes:
-        """A request's head; *headers* go over ours. Raises ValueError for one that would be more than a line."""
+        """A request's head; *headers* go over ours.
+
+        Raises ValueError for a header with a control character, and for a second key where the URL holds one.
+        """
         # Those of the request only now: a proxy's key joins them when a connection is made.
         ours = {name.lower(): value for name, value in self.request.headers.items()}
-        fields = {**ours, **{name.lower(): value for name, value in headers.items()}, "content-length": str(body_bytes)}
+        theirs = {name.lower(): value for name, value in headers.items()}
+        if "authorization" in ours and "authorization" in theirs:
+            raise ValueError("a key beside a URL's name and password")
+        fields = {**ours, **theirs, "content-length": str(body_bytes)}
         lines = [f"{name}: {value}" for name, value in fields.items()]
-        text = "\n".join(lines)
-        if "\r" in text or "\0" in text or text.count("\n") >= len(lines):
-            raise ValueError("a header that holds a line end")
-        return f"POST {self.path} HTTP/1.1\n{text}\n\n".replace("\n", "\r\n").encode()
+        if _FORBIDDEN.search("".join(lines)) is not None:
+            raise ValueError("a header that holds a control character")
+        return "\r\n".join([f"POST {self.path} HTTP/1.1", *lines, "\r\n"]).encode()
 
 
 class Exchange:
@@ -88,8 +95,8 @@ class Exchange:
         timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109  its limit for connecting is the pool's business
     ) -> Self:
         """Sends a request and waits for the head of its response. Raises aiohttp's errors, OSError, ValueError."""
-        connection = await pool.connect(target.request, [], timeout)
-        exchange = cls(connection)
+        exchange = cls(await _unspoilt(pool, target, timeout))
+        connection = exchange._connection
         try:
             protocol = connection.protocol
             assert protocol is not None
@@ -108,14 +115,16 @@ class Exchange:
 
     async def _answered(self, protocol: ResponseHandler) -> None:
         message, content = await protocol.read()
-        while message.code < 200 and message.code != 101:
+        while 100 <= message.code < 200 and message.code != 101:
             message, content = await protocol.read()
         self.status, self.headers, self.content = message.code, message.headers, content
         content.on_eof(self._ended)
 
     def _ended(self) -> None:
         """The connection is free for the next call, unless the response came before the request had gone out."""
-        if self._sending is None or self._sending.done():
+        transport = self._connection.transport
+        waiting = 0 if transport is None else transport.get_write_buffer_size()
+        if waiting == 0 and (self._sending is None or self._sending.done()):
             self._connection.release()
         else:
             self.close()
@@ -124,7 +133,18 @@ class Exchange:
         """Ends the call for the upstream."""
         if self._sending is not None:
             self._sending.cancel()
+        if (protocol := self._connection.protocol) is not None:
+            protocol.abort()  # to close alone would wait until the upstream has read what still waits to be sent
         self._connection.close()
+
+
+async def _unspoilt(pool: aiohttp.BaseConnector, target: Target, timeout: aiohttp.ClientTimeout) -> Connection:  # noqa: ASYNC109
+    """A connection without bytes that came while it was idle: they would be taken for the response."""
+    connection = await pool.connect(target.request, [], timeout)
+    while connection.protocol is not None and connection.protocol.should_close:
+        connection.close()
+        connection = await pool.connect(target.request, [], timeout)
+    return connection
 
 
 async def _send(protocol: ResponseHandler, head: bytes, body: bytes) -> None:

@@ -1,4 +1,4 @@
-"""What an operator has written into a provider's headers, query and address: no error may show what a server repeats.
+"""What an operator has written into a provider's headers, query, body and address: no error shows what comes back.
 
 A key that has a setting of its own is known to its client; these are keys that have none.
 """
@@ -15,6 +15,8 @@ HIDDEN = "***"
 _PUBLIC = frozenset(
     {"accept", "anthropic-beta", "anthropic-version", "api-version", "content-type", "openai-beta", "user-agent"}
 )
+# Of a request's body only what is under such names; `tokenizer` and `max_tokens` are none.
+_OF_A_SECRET = re.compile(r"secret|passw|credential|authorization|(key|token)s?$", re.IGNORECASE)
 _PART = re.compile(r'[^\s;,"=]+=*(?=[\s;,"]|$)')  # a word, or what stands behind a name and `=`
 _LEAST_LETTERS = 6  # what is shorter stands in many a word
 
@@ -35,13 +37,34 @@ def userinfo(url: str) -> Mapping[str, str]:
     if not at:
         return {}
     meant = unquote(given)
-    header = b64encode(meant.encode()).decode()  # it is sent as
-    return {"given": given, "meant": meant, "password": meant.partition(":")[2], "basic": header}
+    return {
+        "given": given,
+        "meant": meant,
+        "password": meant.partition(":")[2],
+        # A header has them in Latin-1, as aiohttp writes it, or in UTF-8, as a proxy may write it anew.
+        "basic": b64encode(meant.encode("latin-1", "replace")).decode(),
+        "basic in UTF-8": b64encode(meant.encode()).decode(),
+    }
+
+
+def keys_in(body: object, path: str = "", *, is_secret: bool = False) -> Mapping[str, str]:
+    """The texts in a part of every body, at any depth, whose name says that they are secrets; each by its path."""
+    match body:
+        case str():
+            return {path: body} if is_secret else {}
+        case Mapping():
+            parts = [(f"{path}.{name}", part, _OF_A_SECRET.search(str(name))) for name, part in body.items()]
+        case list():
+            parts = [(f"{path}.{at}", part, None) for at, part in enumerate(body)]
+        case _:
+            return {}
+    found = [keys_in(part, at, is_secret=is_secret or named is not None) for at, part, named in parts]
+    return {at: text for each in found for at, text in each.items()}
 
 
 def _parts(value: str) -> list[str]:
     parts: list[str] = _PART.findall(value)
-    has_scheme = len(parts) > 1 and parts[0].isalpha()
+    has_scheme = len(parts) > 1 and value.lstrip().partition(" ")[0].isalpha()
     return parts[1:] if has_scheme else parts
 
 

@@ -1,1 +1,1 @@
-"""The operations' ports over AWS: the only place, with the bedrock client, that imports boto3."""
+"""The operations' ports over AWS: the only place, with the bedrock client, that imports botocore."""

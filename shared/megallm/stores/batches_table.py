@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 # Parts of one batch all count on its record, so their transactions meet there. boto3 repeats none of these.
-_TRIES = 12
+# With these waits a write is given up after some 13 s, long before the attempt's lease ends.
+_TRIES = 30
 _FIRST_WAIT_SECONDS = 0.02
 _LONGEST_WAIT_SECONDS = 1.0
 _IN_THE_WAY = frozenset(

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 from megallm.stores.aws import AwsTarget
 
@@ -18,11 +19,13 @@ def stack_outputs(target: AwsTarget, stack: str) -> Mapping[str, str]:
     try:
         client = target.cloudformation()
         region = client.meta.region_name
-        (found,) = client.describe_stacks(StackName=stack)["Stacks"]
+        found = client.describe_stacks(StackName=stack)["Stacks"][0]
     except ClientError as error:
         if error.response["Error"]["Code"] == _NO_SUCH_STACK:
             raise NoStack(f"there is no stack {stack!r} in {region}; --stack and --region name another") from error
         raise NoStack(f"the stack {stack!r} cannot be seen: {error}") from error
+    except (ResponseParserError, LookupError) as error:  # a page of somebody's, whose text stays out of ours
+        raise NoStack(f"what answers for AWS in {region} is no CloudFormation; --endpoint-url names another") from error
     except (BotoCoreError, ValueError) as error:  # boto3 gives a ValueError for an endpoint that is no URL
         raise NoStack(str(error)) from error
     return {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", ())}

@@ -95,6 +95,8 @@ class DynamoKeys:
         """All records, page by page."""
         try:
             for page in self._client.get_paginator("scan").paginate(TableName=self._table, ConsistentRead=True):
+                if "Items" not in page:
+                    raise InternalError("The gateway could not list the keys: what answered is no DynamoDB")
                 for item in page["Items"]:
                     yield _from_item(item)
         except (ClientError, BotoCoreError) as error:

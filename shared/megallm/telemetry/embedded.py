@@ -4,10 +4,16 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedd
 """
 
 from collections.abc import Mapping
+from string import punctuation
+from urllib.parse import quote
 
 from pydantic_core import to_json
 
 from megallm.telemetry.metrics import METRICS, NAMESPACE, STACK
+
+# Of a dimension's value. Everything else but letters and digits is percent-encoded, and so is the percent sign.
+_AS_IT_IS = " " + punctuation.replace("%", "")
+_MOST_LETTERS = 1024
 
 
 class EmbeddedMetrics:
@@ -39,4 +45,10 @@ class EmbeddedMetrics:
             {"Namespace": NAMESPACE, "Dimensions": sets, "Metrics": metrics} for sets, metrics in by_sets.items()
         ]
         text = to_json({"CloudWatchMetrics": directives}).decode()[1:]
-        return f"{text},{to_json({STACK: self._stack, **dimensions}).decode()[1:-1]}"
+        values = {name: _dimension_value(value) for name, value in dimensions.items()}
+        return f"{text},{to_json({STACK: self._stack, **values}).decode()[1:-1]}"
+
+
+def _dimension_value(text: str) -> str:
+    """As CloudWatch takes it. One value that it does not take would cost the line all of its metrics."""
+    return quote(text, safe=_AS_IT_IS)[:_MOST_LETTERS]

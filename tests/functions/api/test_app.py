@@ -4,10 +4,11 @@ import asyncio
 
 import httpx
 import pytest
+from fastapi import APIRouter
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from functions.api.app import create_app
+from functions.api.app import _App, create_app
 from megallm.errors import UpstreamOverloaded
 from tests.fakes import ScriptedProvider, gateway, text_reply
 
@@ -38,10 +39,10 @@ class Failing:
         raise UpstreamOverloaded("full")
 
 
-def get(app: ASGIApp) -> httpx.Response:
+def get(app: ASGIApp, path: str = "/health") -> httpx.Response:
     async def send() -> httpx.Response:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://gateway") as client:
-            return await client.get("/health")
+            return await client.get(path)
 
     return asyncio.run(send())
 
@@ -74,3 +75,30 @@ def test_an_exception_handler_that_nobody_would_call_is_refused() -> None:
 
     with pytest.raises(RuntimeError, match="shapes every error"):
         app.add_exception_handler(ValueError, lambda request, error: PlainTextResponse("no"))
+    with pytest.raises(RuntimeError, match="shapes every error"):
+        _App(None, exception_handlers={ValueError: lambda request, error: PlainTextResponse("no")})
+
+
+def test_routes_of_fastapi_s_own_can_be_added() -> None:
+    """To the app, or by a router; what does not validate is an error like every other."""
+    app = create_app(gateway(ScriptedProvider(text_reply("a"))))
+    router = APIRouter()
+
+    @app.get("/double")
+    async def double(number: int) -> dict[str, int]:
+        return {"doubled": 2 * number}
+
+    @router.get("/half")
+    async def half(number: int) -> dict[str, float]:
+        return {"halved": number / 2}
+
+    app.include_router(router)
+
+    answers = [get(app, path) for path in ("/double?number=4", "/half?number=4", "/half?number=x", "/health")]
+
+    assert [answer.status_code for answer in answers] == [200, 200, 400, 200]
+    assert [answer.json() for answer in answers[:2]] == [{"doubled": 8}, {"halved": 2}]
+    assert answers[2].json()["error"] == {
+        "type": "invalid_request_error",
+        "message": "The request is not what this path takes",
+    }

@@ -1,12 +1,15 @@
 """Headers that come more than once: of two values none is chosen in silence."""
 
 import asyncio
+from types import SimpleNamespace
 
 import httpx
 import pytest
+from mangum import Mangum
 
 from functions.api.app import create_app
 from tests.fakes import KEY, ScriptedProvider, gateway, text_reply
+from tests.functions.api.gateway_events import KINDS, Kind, event
 
 BODY = b'{"model":"claude-test","max_tokens":5,"messages":[{"role":"user","content":"hi"}]}'
 PROFILE = "anthropic-user-profile-id"
@@ -43,6 +46,23 @@ def test_a_header_that_says_the_same_twice_is_read_once() -> None:
     answer, provider = ask(*headers, *headers, (PROFILE, "up_1"), (PROFILE, "up_1"))
 
     assert answer.status_code == 200
+    assert [(call.version, call.headers) for call in provider.calls] == [("2026-10-21", ((PROFILE, "up_1"),))]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("key", [("x-api-key", KEY), ("authorization", f"Bearer {KEY}")])
+def test_a_header_that_says_the_same_twice_is_read_once_on_lambda(kind: Kind, key: tuple[str, str]) -> None:
+    """There the event, or its adapter, joins the values of one header by commas."""
+    provider = ScriptedProvider(text_reply("a"))
+    once = dict([key, ("content-type", "application/json"), ("anthropic-version", "2026-10-21"), (PROFILE, "up_1")])
+    told = event(kind, body=BODY, headers={"x-api-key": None, **{name: f"{v},{v}" for name, v in once.items()}})
+    if kind == "rest_v1":
+        told["headers"] |= once
+        told["multiValueHeaders"] |= {name: [value, value] for name, value in once.items()}
+
+    answer = Mangum(create_app(gateway(provider)), lifespan="off")(told, SimpleNamespace())
+
+    assert answer["statusCode"] == 200, answer["body"]
     assert [(call.version, call.headers) for call in provider.calls] == [("2026-10-21", ((PROFILE, "up_1"),))]
 
 

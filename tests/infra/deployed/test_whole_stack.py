@@ -76,10 +76,11 @@ def _recording(deployed: Deployed, seen: Seen) -> AbstractContextManager[str]:
 
 
 @pytest.fixture(scope="module")
-def client(deployed: Deployed) -> anthropic.Anthropic:
+def client(deployed: Deployed) -> Iterator[anthropic.Anthropic]:
     """The official SDK, with a key that the command has made."""
     key = _megallm(deployed, "keys", "create", "--name", "test", "--tier", "pro").strip()
-    return anthropic.Anthropic(base_url=deployed.base_url, api_key=key, max_retries=0, timeout=60)
+    with anthropic.Anthropic(base_url=deployed.base_url, api_key=key, max_retries=0, timeout=60) as opened:
+        yield opened
 
 
 def _megallm(deployed: Deployed, *arguments: str) -> str:
@@ -129,6 +130,21 @@ def test_a_call_is_counted_in_the_deployed_table(deployed: Deployed, client: ant
     items = deployed.emulator.client("dynamodb").scan(TableName="megallm-limits")["Items"]
     assert items != []
     assert all("ttl" in item for item in items)
+
+
+def test_usage_and_batches_are_shown_by_where_the_stack_is(deployed: Deployed, client: anthropic.Anthropic) -> None:
+    """The tables by their names, the bucket by the stack's outputs; the catalogue has the prices."""
+    client.messages.create(model="claude-haiku-4-5", max_tokens=10, messages=[{"role": "user", "content": "Hi"}])
+
+    usage = json.loads(_megallm(deployed, "usage", "--json"))
+    batches = json.loads(_megallm(deployed, "batch", "list", "--json"))
+
+    (messages,) = (key["messages"] for key in usage["keys"] if key["name"] == "test")
+    calls = messages["requests"]
+    assert calls > 0
+    assert (messages["input_tokens"], messages["output_tokens"]) == (7 * calls, 4 * calls)
+    assert messages["cost_usd"] == pytest.approx(calls * (7 * 1.0 + 4 * 5.0) / 1e6)
+    assert isinstance(batches, list)
 
 
 def test_a_wrong_key_is_refused_in_the_documented_shape(deployed: Deployed) -> None:

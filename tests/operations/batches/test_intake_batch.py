@@ -10,6 +10,7 @@ from megallm.batches.job_message import parse_job
 from megallm.batches.model import OPERATOR, Batch, Counts, result_key
 from megallm.operations.batch_index import IndexRules
 from megallm.operations.intake_batch import intake_job, intake_object
+from megallm.stores.batch_items import batch_to_item
 from tests.operations.batches.harness import Scene, message_lines
 from tests.operations.batches.upstream import Upstream
 
@@ -263,3 +264,57 @@ def test_an_input_that_the_allowance_cannot_carry_in_a_day_is_refused() -> None:
 
     assert batch.problem is not None
     assert "25 hours" in batch.problem
+
+
+@pytest.mark.parametrize(
+    ("flags", "problem"),
+    [
+        ([f"{number:04}" for number in range(21)], "should have at most 20 items"),
+        (["x" * 129], "anthropic_beta.0: String should match"),
+    ],
+)
+def test_options_that_no_record_could_hold_refuse_the_batch(flags: list[str], problem: str) -> None:
+    """DynamoDB's items have 400 KB: the refusal has a record, a manifest and an event as any other has."""
+    scene = Scene()
+
+    batch = scene.drop(to_json({"job": {"anthropic_beta": flags}}) + b"\n" + message_lines(["a"]))
+
+    assert batch.state == "ended"
+    assert problem in (batch.problem or "")
+    assert len(to_json(batch_to_item(batch))) < 4000
+    assert manifest_of(scene, batch)["problem"] == batch.problem
+    assert scene.world.told == [batch]
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_texts_for_a_model_without_prices_cannot_have_a_max_cost(dry_run: bool) -> None:
+    """Each of them would be an error, or cost nothing in a dry run."""
+    scene = Scene()
+
+    batch = job(scene, items=[{"text": "a"}], options={"model": "unpriced", "max_cost": 1, "dry_run": dry_run})
+
+    assert (batch.state, batch.problem) == ("ended", "max_cost: the catalogue has no prices of unpriced")
+    assert scene.world.told == [batch]
+
+
+def test_without_a_limit_texts_need_no_prices() -> None:
+    """And with one, those with prices, or for a model that there is not, are worked on."""
+    scene = Scene()
+
+    free = job(scene, "1", items=[{"text": "a"}], options={"model": "unpriced"})
+    priced = job(scene, "2", items=[{"text": "a"}], options={"max_cost": 1})
+    unknown = job(scene, "3", items=[{"text": "a"}], options={"model": "unknown", "max_cost": 1})
+
+    assert [batch.state for batch in (free, priced, unknown)] == ["in_progress"] * 3
+
+
+def test_a_dry_run_with_a_limit_tells_of_messages_without_prices() -> None:
+    """As the batch itself would; those with prices are counted."""
+    scene = Scene()
+    body = message_lines(["a"], model="unpriced") + message_lines(["b"]).replace(b"id-1", b"id-2")
+
+    batch = scene.drop(body, metadata={"dry-run": "true", "max-cost": "1"})
+
+    told = manifest_of(scene, batch)
+    assert told["usage"]["calls"] == 1
+    assert told["failures"] == {"invalid_request_error: max_cost: the catalogue has no prices of unpriced": 1}

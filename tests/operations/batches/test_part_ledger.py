@@ -18,9 +18,9 @@ ONE = Spent(10, 5, 7, 1)
 NOTHING: Mapping[str, Spent] = {}
 
 
-def scene_and_part() -> tuple[Scene, Part]:
+def scene_and_part(metadata: Mapping[str, str] | None = None) -> tuple[Scene, Part]:
     scene = Scene()
-    batch = scene.drop(message_lines(["a", "b"]))
+    batch = scene.drop(message_lines(["a", "b"]), metadata=metadata)
     part = scene.world.ports().store.claim(batch.id, 1, now=BEGIN, lease_seconds=60)
     assert part is not None
     return scene, part
@@ -40,8 +40,8 @@ def test_what_others_counted_meanwhile_is_not_counted_again() -> None:
     store = scene.world.ports().store
     new = store.claim(old.batch_id, 1, now=BEGIN + 60, lease_seconds=60)
     assert new is not None
-    ledger, watch = ledger_of(scene, new, {"0001-000000": ONE, "0001-000001": ONE})
-    known_before = watch.unrecorded
+    ledger, _ = ledger_of(scene, new, {"0001-000000": ONE, "0001-000001": ONE})
+    known_before = ledger.unrecorded
     store.add_late(old, "0001-000000", ONE)
 
     scene.run(ledger.checkpoint(ONE, 1))
@@ -52,10 +52,23 @@ def test_what_others_counted_meanwhile_is_not_counted_again() -> None:
     assert ledger.part.late == {"0001-000000", "0001-000001"}
 
 
+def test_a_record_that_is_read_before_its_checkpoint_is_answered_stops_nothing() -> None:
+    """What was spent is in the record then and still the attempt's own: it is one sum, and less than the limit."""
+    scene, part = scene_and_part({"max-cost": "0.0001"})
+    ledger, watch = ledger_of(scene, part)
+    ledger.spent(60)
+
+    scene.world.ports().store.checkpoint(part, Spent(microdollars=60, calls=1), finished=1)
+    watch.saw(scene.batch())
+
+    assert (watch.batch.max_microdollars, watch.batch.spent.microdollars) == (100, 60)
+    assert watch.reason() is None
+
+
 def test_the_end_of_a_part_counts_what_is_new_as_well() -> None:
     """The last segment is always among it."""
     scene, part = scene_and_part()
-    ledger, watch = ledger_of(scene, part)
+    ledger, _ = ledger_of(scene, part)
     ledger.spent(7)
     scene.world.ports().store.add_late(part, "0000-000000", ONE)
 
@@ -63,7 +76,7 @@ def test_the_end_of_a_part_counts_what_is_new_as_well() -> None:
     batch = scene.run(ledger.complete(closed))
 
     assert (batch.spent, batch.committed, batch.finished) == (Spent(20, 10, 14, 2), 14, 2)
-    assert watch.unrecorded == 0
+    assert ledger.unrecorded == 0
 
 
 def test_writes_of_one_attempt_follow_each_other() -> None:

@@ -10,8 +10,9 @@ from megallm.batches.model import Counts, Spent
 from megallm.errors import GatewayError, InternalError, InvalidRequest, UpstreamFailed
 from megallm.messages.calls import Adaptation
 from megallm.messages.events import Reply
+from megallm.operations.batch_watch import BatchWatch
 from tests.batch_fakes import MemoryBatches, Process
-from tests.operations.batches.harness import Scene, message_lines
+from tests.operations.batches.harness import Scene, inline, message_lines
 from tests.operations.batches.upstream import Upstream, echo
 
 
@@ -256,6 +257,22 @@ def test_a_failure_of_the_store_is_raised_and_the_part_is_done_by_whoever_comes_
     assert scene.results() == [("id-1", "re: a"), ("id-2", "re: b")]
     assert scene.upstream.calls == ["a", "b"]
     assert scene.batch().spent.calls == 2
+
+
+def test_a_run_that_ends_leaves_the_watch_of_another_one() -> None:
+    """The first run's was dropped and made anew while this one asked for its part: parts run under the new one."""
+    scene = Scene()
+    batch = scene.drop(message_lines(["a"]))
+    anew = BatchWatch(batch, scene.world.ports().store, scene.clock, inline())
+
+    class Meanwhile(MemoryBatches):
+        def claim(self, *_: object, **__: object) -> None:
+            worker._watches[batch.id] = anew
+
+    worker = scene.worker(ports=replace(scene.world.ports(), store=Meanwhile(scene.world, Process())))
+    scene.run(worker.run(batch.id, 1))
+
+    assert worker._watches == {batch.id: anew}
 
 
 def test_a_message_after_the_end_leaves_nothing_in_the_worker() -> None:

@@ -10,9 +10,9 @@ import pytest
 from megallm.batches.model import result_key
 from megallm.errors import InternalError
 from megallm.operations.finish_batch import finish_batch
-from tests.batch_fakes import Process
+from tests.batch_fakes import MemoryObjects, Process
 from tests.operations.batches.deaths import ROLES, VISIBILITY_SECONDS, Role, steps, undisturbed
-from tests.operations.batches.harness import Scene, repeated
+from tests.operations.batches.harness import Scene, message_lines, repeated
 from tests.operations.batches.verdicts import steady
 from tests.operations.batches.ways_in import WAYS_IN
 
@@ -79,6 +79,34 @@ def test_a_process_that_stalls_until_after_the_end_changes_nothing(way: str, rol
         assert batch.spent.calls <= len(scene.upstream.calls)
         if role != "worker":
             assert repeated(scene.upstream.calls) == repeated(expected.upstream.calls)
+
+
+def test_a_worker_that_stalls_in_its_last_write_closes_no_part_any_more() -> None:
+    """What it was writing comes back once the batch has ended, and nothing is made of it."""
+    scene = Scene()
+    batch = scene.drop(message_lines(["a", "b"]))
+    messages = list(scene.world.part_messages)
+    ended: list[dict[str, bytes]] = []
+
+    def meanwhile() -> None:
+        scene.time.seconds += VISIBILITY_SECONDS
+        scene.world.part_messages[:] = messages
+        scene.to_the_end()
+        ended.append(dict(scene.world.objects))
+
+    class Stalling(MemoryObjects):
+        def put_new(self, key: str, body: bytes) -> bool:
+            if not ended:
+                others = threading.Thread(target=meanwhile)
+                others.start()
+                others.join()
+            return super().put_new(key, body)
+
+    ports = replace(scene.world.ports(), objects=Stalling(scene.world, Process()))
+    scene.run(scene.worker(ports=ports).run(batch.id, 1))
+
+    assert scene.batch().state == "ended"
+    assert scene.world.objects.keys() - ended[0].keys() == {f"work/{batch.id}/000001/0001-000000.jsonl"}
 
 
 def assert_only_pieces_came_back(scene: Scene, ended: dict[str, bytes]) -> None:

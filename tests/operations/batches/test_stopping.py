@@ -150,6 +150,20 @@ def test_a_worker_that_runs_out_of_time_hands_the_rest_on_and_loses_nothing() ->
     assert scene.batch().spent.calls == 20
 
 
+def test_a_hand_over_of_nothing_writes_nothing() -> None:
+    """A part that only waits comes again many times in a day: its segments must not become many."""
+    scene = Scene()
+    batch = scene.drop(message_lines(["a", "b"]))
+
+    for _ in range(3):
+        scene.run(scene.worker().run(batch.id, 1, deadline=scene.monotonic() + 1))
+    waiting = scene.world.parts[batch.id][1]
+
+    assert (waiting.segments, waiting.leased_until, scene.upstream.calls) == (0, 0.0, [])
+    assert [key for key in scene.world.objects if key.startswith("work/")] == []
+    assert scene.world.part_messages == [(batch.id, 1)] * 4
+
+
 def test_calls_that_cannot_end_in_time_are_cut_before_the_function_ends() -> None:
     """What is done is recorded with seconds to spare; the calls that were cut are made again."""
     scene = Scene(upstream=Upstream(seconds=500.0), concurrency=2)

@@ -169,6 +169,8 @@ def test_a_key_in_an_error_does_not_reach_the_caller() -> None:
         assert error.message == "The model's provider refuses the request: header *** is odd"
 
     run(test, plays(refusal("400 Bad Request", {"error": {"message": "header key-1 is odd"}})), key=RotatingKey())
+    written = plays(refusal("400 Bad Request", {"error": {"message": "header key-of-all is odd"}}))
+    run(test, written, body={"api_key": "key-of-all"})
 
 
 @pytest.mark.parametrize("ask", [create, stream])

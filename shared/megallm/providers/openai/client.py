@@ -7,7 +7,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from megallm.messages.json_text import json_text
 from megallm.providers.http import Http, OpenAnswer
-from megallm.providers.masking import masked, secrets_of, userinfo
+from megallm.providers.masking import keys_in, masked, secrets_of, userinfo
 from megallm.providers.secrets import ApiKey
 
 _MODEL = "{model}"
@@ -41,7 +41,7 @@ class ChatClient:
         self._http = http
         self._api_key = api_key
         self._known = set(
-            secrets_of(settings.headers, settings.query, userinfo(settings.base_url))
+            secrets_of(settings.headers, settings.query, keys_in(settings.body), userinfo(settings.base_url))
         )  # and keys that were sent
 
     def redact(self, text: str) -> str:
