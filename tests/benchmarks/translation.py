@@ -17,12 +17,9 @@ from tests.benchmarks.asgi import body_of
 from tests.benchmarks.invocation import Event, event, invocation, large_body, small_body
 from tests.benchmarks.measure import Row, alternate, ratio
 from tests.benchmarks.processes import upstream
-from tests.benchmarks.yardstick import row, stretched
+from tests.benchmarks.yardstick import Marks, place_there, row
 
-# What issue 3 gives one translated request, in µs: 500, where FastAPI + aiohttp takes 209 and FastAPI + httpx 917 in
-# the same run. Machines differ in what each of those takes, so the target is a place between the two.
-AIOHTTP, TARGET, HTTPX = 209, 500, 917
-PLACE = (TARGET - AIOHTTP) / (HTTPX - AIOHTTP)
+PLACE = place_there(500e-6)  # what issue 3 gives one translated request
 FEW, MANY = 8, 512
 
 
@@ -45,9 +42,10 @@ def _alone(url: str) -> list[Row]:
     settle()  # as functions/api/handler.py does
     results = alternate(works, times=300, rounds=9)
     large_ms = min(alternate(heavy, times=20, rounds=9)["large"]) * 1e3
-    factor = stretched(results["httpx"])
+    found = Marks(min(results["aiohttp"]), min(results["httpx"]))
+    factor = found.factor
     micro = {name: min(values) * 1e6 for name, values in results.items()}
-    place = (micro["ours"] - micro["aiohttp"]) / (micro["httpx"] - micro["aiohttp"])
+    place = found.place(min(results["ours"]))
     return [
         row(factor),
         Row("Mangum + FastAPI + httpx to a stub upstream, CPU of one call", f"{micro['httpx']:.0f} µs"),
