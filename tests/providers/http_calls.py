@@ -37,9 +37,9 @@ async def post(http: Http, url: str, body: bytes = b"{}") -> HttpAnswer:
     return await http.post(url, headers=HEADERS, body=body)
 
 
-async def outcome(http: Http, url: str) -> HttpAnswer | tuple[type[GatewayError], str, bool]:
+async def outcome(http: Http, url: str, body: bytes = b"{}") -> HttpAnswer | tuple[type[GatewayError], str, bool]:
     try:
-        return await post(http, url)
+        return await post(http, url, body)
     except GatewayError as error:
         return type(error), error.message, error.retryable
 

@@ -145,6 +145,26 @@ def test_an_endless_body_that_nobody_reads_is_closed_before_its_time_is_up() -> 
     assert with_server(script, use) < 20_000_000
 
 
+def test_closing_the_client_does_not_wait_for_an_upstream_that_does_not_read() -> None:
+    """A process that is told to stop has seconds: such a connection would never be quite closed."""
+    waiting, closed = asyncio.Event(), asyncio.Event()
+
+    async def script(connection: Connection) -> None:
+        await connection.head()
+        waiting.set()
+        await closed.wait()
+
+    async def use(http: Http, server: RawServer) -> object:
+        call = asyncio.create_task(outcome(http, server.url, b"x" * 30_000_000))
+        await waiting.wait()
+        async with asyncio.timeout(10):
+            await http.aclose()
+        closed.set()
+        return await call
+
+    assert with_server(script, use) == (UpstreamFailed, BROKEN, True)
+
+
 def test_a_loop_that_ends_right_after_a_call_leaves_nothing_open() -> None:
     """What would have lingered has not begun to; whatever is left open warns here, and warnings are errors."""
 
@@ -181,44 +201,6 @@ def test_closing_the_client_ends_what_lingers() -> None:
     assert with_server(script, use) == set()
 
 
-def test_a_connection_that_the_server_closed_while_idle_is_not_used_again() -> None:
-    """Servers keep them for seconds only."""
-
-    async def script(connection: Connection) -> None:
-        await connection.request()
-        await connection.send(answer(b"{}"))
-        connection.close()
-
-    async def use(http: Http, server: RawServer) -> tuple[list[int], int]:
-        statuses = []
-        for _ in range(3):
-            statuses.append((await post(http, server.url)).status)
-            await asyncio.sleep(0.02)
-        return statuses, len(server.connections)
-
-    assert with_server(script, use) == ([200, 200, 200], 3)
-
-
-def test_bytes_that_come_while_a_connection_is_idle_are_nobodys_reply() -> None:
-    """A late second answer, or a 408 on the way out: it belongs to another caller, if to anyone."""
-
-    async def script(connection: Connection) -> None:
-        await connection.request()
-        await connection.send(answer(b"{}"))
-        await asyncio.sleep(0.02)
-        await connection.send(answer(b'"of another caller"'))
-        await connection.gone()
-
-    async def use(http: Http, server: RawServer) -> tuple[list[bytes], int]:
-        bodies = []
-        for _ in range(2):
-            bodies.append((await post(http, server.url)).body)
-            await asyncio.sleep(0.1)
-        return bodies, len(server.connections)
-
-    assert with_server(script, use) == ([b"{}", b"{}"], 2)
-
-
 def test_cancelling_does_not_wait_for_an_upstream_that_does_not_read() -> None:
     """Else what still waits to be sent would keep the connection open, and the upstream at work."""
     waiting, looked = asyncio.Event(), asyncio.Event()
@@ -249,78 +231,6 @@ def _socket_in_use(http: Http) -> socket.socket:
     assert protocol.transport is not None
     client: socket.socket = protocol.transport.get_extra_info("socket")
     return client
-
-
-def test_a_connection_on_which_a_request_is_not_all_sent_is_not_kept() -> None:
-    """An upstream that refuses by the head alone has not read the body: the next request would stand behind it."""
-
-    async def script(connection: Connection) -> None:
-        await connection.request()
-        await connection.send(answer(b"{}"))
-        await connection.head()
-        connection.read_no_more()
-        await connection.send(answer(b"too large"))
-        await asyncio.sleep(0.2)
-
-    async def use(http: Http, server: RawServer) -> tuple[list[bytes], int]:
-        bodies = [(await post(http, server.url)).body]
-        _send_slowly(http)
-        bodies.append((await post(http, server.url, b"x" * 120_000)).body)
-        bodies.append((await post(http, server.url)).body)
-        return bodies, len(server.connections)
-
-    assert with_server(script, use) == ([b"{}", b"too large", b"{}"], 2)
-
-
-def _send_slowly(http: Http) -> None:
-    """The kept connection takes little at once, as one over a real network does."""
-    assert http._pool is not None
-    [[(protocol, _)]] = http._pool._conns.values()
-    assert protocol.transport is not None
-    protocol.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
-
-
-def test_a_process_that_was_frozen_meanwhile_does_not_use_it_either() -> None:
-    """A Lambda function sleeps between two calls: its loop has not run when the server hung up."""
-    server_loop, client_loop = asyncio.new_event_loop(), asyncio.new_event_loop()
-
-    async def script(connection: Connection) -> None:
-        await connection.request()
-        await connection.send(answer(b"{}"))
-        connection.close()
-
-    http = Http()
-    statuses = []
-    context = serving(script)
-    server = server_loop.run_until_complete(context.__aenter__())
-    for _ in range(3):
-        call = client_loop.create_task(post(http, server.url))
-        while not call.done():  # each loop runs alone, and the server's once more after the call
-            client_loop.run_until_complete(asyncio.sleep(0))
-            server_loop.run_until_complete(asyncio.sleep(0.001))
-        statuses.append(call.result().status)
-        server_loop.run_until_complete(asyncio.sleep(0.02))
-    client_loop.run_until_complete(http.aclose())
-    server_loop.run_until_complete(context.__aexit__(None, None, None))
-    for loop in (client_loop, server_loop):
-        loop.close()
-
-    assert (statuses, len(server.connections)) == ([200, 200, 200], 3)
-
-
-def test_a_connection_that_closes_as_it_is_used_is_a_failure_that_can_be_retried() -> None:
-    """The race that no client wins. Whether the request was seen is not known, so the one who decides is above."""
-
-    async def script(connection: Connection) -> None:
-        await connection.request()
-        await connection.send(answer(b"{}"))
-        await connection.request()
-
-    async def use(http: Http, server: RawServer) -> list[object]:
-        return [await outcome(http, server.url) for _ in range(3)]
-
-    whole = HttpAnswer(200, {"content-length": "2"}, b"{}")
-    assert with_server(script, use) == [whole, (UpstreamFailed, BROKEN, True), whole]
 
 
 def test_calls_that_begin_together_on_a_new_loop_leave_no_second_pool_open() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from moto import mock_aws
 
-from megallm.batches.model import Batch, Job, Part, Source
+from megallm.batches.model import Batch, Counts, Job, Part, Source, Spent
 from megallm.local.moto_dynamodb import mend_dynamodb
 from megallm.stores.aws import AwsTarget
 from megallm.stores.batches import DynamoBatches
@@ -35,6 +35,10 @@ PARTS = (
     Part(BATCH.id, 1, start=0, end=600, first=1, items=3),
     Part(BATCH.id, 2, start=600, end=1000, first=4, items=2, duplicates=(5,)),
 )
+
+
+SPENT = Spent(input_tokens=10, output_tokens=5, microdollars=7, calls=2)
+COUNTS = Counts(succeeded=2, errored=1)
 
 
 @contextmanager

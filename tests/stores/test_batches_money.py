@@ -1,32 +1,13 @@
 """The money and the progress of a batch in every store: in memory, and on DynamoDB, by moto."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import pytest
 
-from megallm.batches.model import Batch, Counts, Part, Spent
+from megallm.batches.model import Batch, Counts, Part
 from megallm.operations.batch_ports import BatchStore, PartChanged
-from tests.batch_fakes import World
-from tests.stores.batch_tables import BATCH, NOW, PARTS, mocked_client, new_table, store_over
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
-
-SPENT = Spent(input_tokens=10, output_tokens=5, microdollars=7, calls=2)
-COUNTS = Counts(succeeded=2, errored=1)
-
-
-@pytest.fixture(scope="module")
-def client() -> Iterator["DynamoDBClient"]:
-    with mocked_client() as client:
-        yield client
-
-
-@pytest.fixture(params=["memory", "dynamodb"])
-def store(request: pytest.FixtureRequest, client: "DynamoDBClient") -> BatchStore:
-    return World().ports().store if request.param == "memory" else store_over(client, new_table(client))
+from tests.stores.batch_tables import BATCH, COUNTS, NOW, PARTS, SPENT
 
 
 def started(store: BatchStore) -> None:
