@@ -5,7 +5,6 @@ begins while CHECKPOINT_ITEMS wait to be recorded.
 """
 
 import asyncio
-from contextlib import suppress
 
 from megallm.batches.model import Batch, Part, Spent, segment_key, segment_name
 from megallm.batches.results import segment_line
@@ -18,6 +17,7 @@ from megallm.operations.batch_watch import BatchWatch
 from megallm.operations.in_thread import InThread
 from megallm.operations.part_ledger import LeaseLost, PartLedger
 from megallm.operations.part_segments import NOTHING_EARLIER, Closed, Earlier, to_bytes
+from megallm.telemetry import log
 
 CHECKPOINT_ITEMS = 100
 CHECKPOINT_SECONDS = 5.0
@@ -152,8 +152,11 @@ class PartRecorder:
         self.ledger.leave()
 
     async def _add_late(self, name: str, spent: Spent) -> None:
-        with suppress(GatewayError):  # a store that fails now as well: as after a crash
+        try:
             await self.ledger.add_late(name, spent)
+        except GatewayError as error:  # a store that fails now as well: as after a crash, but for this line
+            fields = {"batch_id": self.part.batch_id, "part": self.part.number, "microdollars": spent.microdollars}
+            log("spending_not_recorded", fields, error=error)
 
     async def _write(self, *, even_nothing: bool) -> Spent:
         """Writes a segment of what there is, and gives what it spent."""

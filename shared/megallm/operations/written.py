@@ -13,7 +13,7 @@ def write_pieces(objects: ObjectStore, key: str, pieces: Iterable[bytes]) -> str
         for piece in pieces:
             writer.write(piece)
     except BaseException:
-        with suppress(Exception):
+        with suppress(Exception):  # what went wrong first is told; the bucket's lifecycle ends what is left of a write
             writer.abort()
         raise
     return writer.commit()
