@@ -1,16 +1,21 @@
 """What an attempt writes to the records of its part and batch, while others write to them too."""
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
 
 from megallm.batches.model import Counts, Part, Spent
+from megallm.catalog.models import Prices
 from megallm.errors import InternalError
+from megallm.messages.events import Usage
 from megallm.operations.batch_watch import BatchWatch
 from megallm.operations.part_ledger import LeaseLost, PartLedger
+from megallm.operations.part_recorder import PartRecorder
 from megallm.operations.part_segments import Closed, uncounted_among
+from megallm.telemetry import fields_of
 from tests.batch_fakes import MemoryBatches, Process
 from tests.operations.batches.harness import BEGIN, Scene, inline, message_lines
 
@@ -142,3 +147,23 @@ def test_of_segments_with_one_number_the_latest_attempts_is_the_counted_one(
     part = Part("b", 1, 0, 1, 1, 4, attempt=3, segments=segments, late=frozenset(late))
 
     assert sorted(uncounted_among(keys, part)) == uncounted
+
+
+def test_spending_that_no_store_takes_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """The lease is lost and the table away: nothing else would tell that the upstream's bill is higher."""
+    scene, part = scene_and_part()
+
+    class Away(MemoryBatches):
+        def add_late(self, part: Part, name: str, spent: Spent) -> None:
+            raise InternalError("away")
+
+    ports = replace(scene.world.ports(), store=Away(scene.world, Process()))
+    watch = BatchWatch(scene.batch(), ports.store, scene.clock, inline())
+    recorder = PartRecorder(part, watch, ports, inline())
+    recorder.spent(Usage(input_tokens=1_000_000), Prices(input=3.0, output=15.0))
+
+    with caplog.at_level(logging.ERROR, "megallm"):
+        scene.run(recorder.leave())
+
+    told = [(record.getMessage(), fields_of(record)) for record in caplog.records]
+    assert told == [("spending_not_recorded", {"batch_id": part.batch_id, "part": 1, "microdollars": 3_000_000})]
