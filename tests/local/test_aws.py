@@ -8,9 +8,11 @@ from contextlib import contextmanager
 
 import httpx
 import pytest
+from botocore.exceptions import ClientError
 
 from megallm.local import aws
 from megallm.local.isolation import enter_local_aws, local_target
+from megallm.stores.aws import CONDITION_FAILED, code_of
 from megallm.stores.keys import DynamoKeys
 from tests.fakes import KEY_RECORD
 
@@ -79,7 +81,9 @@ def test_a_conditional_update_is_atomic_under_threads(local_aws: aws.LocalAws) -
                 ConditionExpression="attribute_not_exists(used) OR used < :limit",
                 ExpressionAttributeValues={":one": {"N": "1"}, ":limit": {"N": "50"}},
             )
-        except dynamodb.exceptions.ConditionalCheckFailedException:
+        except ClientError as error:
+            if code_of(error) != CONDITION_FAILED:
+                raise
             return False
         return True
 

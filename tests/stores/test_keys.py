@@ -2,15 +2,20 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 from moto import mock_aws
 
 from megallm.errors import InternalError
 from megallm.keys import KeyRecord, Limits
-from megallm.stores.aws import AwsTarget
+from megallm.stores.aws import CONDITION_FAILED, AwsTarget
 from megallm.stores.keys import DynamoKeys
 from tests.cli.canned_server import Canned, canned
+from tests.stores.lost_answers import refuse
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
 
 RECORD = KeyRecord("abcdefgh", "0" * 64, "ci", "basic", created_at=100, expires_at=200)
 LIMITS = Limits(500, 2_000_000, 80)
@@ -18,7 +23,7 @@ AWS = AwsTarget(region="us-east-1", access_key_id="testing", secret_access_key="
 
 
 @pytest.fixture
-def store() -> Iterator[DynamoKeys]:
+def client() -> Iterator["DynamoDBClient"]:
     with mock_aws():
         client = AWS.dynamodb()
         client.create_table(
@@ -27,7 +32,12 @@ def store() -> Iterator[DynamoKeys]:
             AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
             BillingMode="PAY_PER_REQUEST",
         )
-        yield DynamoKeys(client, "keys")
+        yield client
+
+
+@pytest.fixture
+def store(client: "DynamoDBClient") -> DynamoKeys:
+    return DynamoKeys(client, "keys")
 
 
 @pytest.mark.parametrize(
@@ -103,6 +113,21 @@ def test_the_list_has_every_page(store: DynamoKeys) -> None:
         store.put(record)
 
     assert set(store.list()) == records
+
+
+def test_a_refusal_is_known_among_threads(client: "DynamoDBClient", store: DynamoKeys) -> None:
+    """Whatever class botocore gives it: two threads that are refused at once get two."""
+    store.put(RECORD)
+    for operation in ("PutItem", "UpdateItem"):
+        refuse(client, operation, CONDITION_FAILED)
+
+    answers = (
+        store.add(replace(RECORD, name="other")),
+        store.revoke("nokeyhere", 1),
+        store.set_tier("nokey", "pro", None),
+    )
+
+    assert answers == (False, None, None)
 
 
 @pytest.mark.parametrize("call", ["get", "add", "put", "revoke", "set_tier", "list"])

@@ -13,7 +13,7 @@ from megallm.operations.batch_ports import ObjectChanged
 from megallm.stores.objects import S3Objects
 from megallm.stores.objects_writer import PART_BYTES
 from tests.stores.batch_tables import AWS
-from tests.stores.lost_answers import lose_the_first_answer
+from tests.stores.lost_answers import lose_the_first_answer, refuse
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -144,6 +144,20 @@ def test_a_large_object_whose_last_answer_was_lost_is_whole(client: "S3Client", 
         PART_BYTES + 1,
         {},
     )
+
+
+def test_a_large_object_whose_upload_is_gone_is_whole_among_threads(client: "S3Client", versions: S3Objects) -> None:
+    """Whatever class botocore gives the refusal."""
+    writer = versions.writer("k")
+    writer.write(b"x" * PART_BYTES)
+    writer.write(b"y")
+    refuse(client, "CompleteMultipartUpload", "NoSuchUpload")
+
+    version = writer.commit()
+
+    head = versions.head("k")
+    assert head is not None
+    assert (head.version, head.size) == (version, PART_BYTES + 1)
 
 
 class FullAfterOnePart:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_ssm import SSMClient
 
+CONDITION_FAILED = "ConditionalCheckFailedException"
+
 # A request waits for each call.
 _IMPATIENT = Config(connect_timeout=2, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 3})
 # Nobody waits for a batch's calls, and many threads share a client; but a lease of a minute has to be renewed in time.
@@ -50,6 +52,15 @@ def told_as(what: str) -> Iterator[None]:
         yield
     except (BotoCoreError, ClientError) as error:
         raise InternalError(f"The gateway could not {what}: AWS did not do it") from error
+
+
+def code_of(error: ClientError) -> str:
+    """What AWS calls the failure, "" where it has no name.
+
+    The classes of ``client.exceptions`` say the same, and not among threads: botocore makes them when they are first
+    asked for, and two threads that ask at once get two of each, of which one is never caught.
+    """
+    return str(error.response.get("Error", {}).get("Code", ""))
 
 
 @dataclass(slots=True)

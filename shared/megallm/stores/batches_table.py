@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from megallm.errors import InternalError
-from megallm.stores.aws import told_as
+from megallm.stores.aws import CONDITION_FAILED, code_of, told_as
 from megallm.stores.batch_items import Item, Key
 
 if TYPE_CHECKING:
@@ -151,8 +151,8 @@ class BatchesTable:
 
 def _codes(error: ClientError, writes: int) -> list[str]:
     """Why each write was refused: "None" for one that would have been fine."""
-    code = str(error.response.get("Error", {}).get("Code", ""))
+    code = code_of(error)
     if code == "TransactionCanceledException":
         reasons: Any = error.response.get("CancellationReasons", [])  # not in the stub of the error's response
         return [str(reason.get("Code", "None")) for reason in reasons]
-    return [_UNMET if code == "ConditionalCheckFailedException" else code] * writes
+    return [_UNMET if code == CONDITION_FAILED else code] * writes

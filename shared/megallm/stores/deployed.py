@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
-from megallm.stores.aws import AwsTarget
+from megallm.stores.aws import AwsTarget, code_of
 
 _NO_SUCH_STACK = "ValidationError"  # CloudFormation has no code of its own for it
 
@@ -21,7 +21,7 @@ def stack_outputs(target: AwsTarget, stack: str) -> Mapping[str, str]:
         region = client.meta.region_name
         found = client.describe_stacks(StackName=stack)["Stacks"][0]
     except ClientError as error:
-        if error.response["Error"]["Code"] == _NO_SUCH_STACK:
+        if code_of(error) == _NO_SUCH_STACK:
             raise NoStack(f"there is no stack {stack!r} in {region}; --stack and --region name another") from error
         raise NoStack(f"the stack {stack!r} cannot be seen: {error}") from error
     except (ResponseParserError, LookupError) as error:  # a page of somebody's, whose text stays out of ours

@@ -7,6 +7,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from megallm.errors import InternalError
 from megallm.keys import KeyRecord, Limits, Tier
+from megallm.stores.aws import CONDITION_FAILED, code_of
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -38,9 +39,9 @@ class DynamoKeys:
         """Stores a record under a new id; False where the id is taken."""
         try:
             self._client.put_item(TableName=self._table, Item=_to_item(record), ConditionExpression=_NEW_ID)
-        except self._client.exceptions.ConditionalCheckFailedException:
-            return self.get(record.id) == record  # a retry whose first answer was lost finds its own record
         except (ClientError, BotoCoreError) as error:
+            if _is_unmet(error):
+                return self.get(record.id) == record  # a retry whose first answer was lost finds its own record
             raise _failed("store the key") from error
         return True
 
@@ -62,9 +63,9 @@ class DynamoKeys:
                 ExpressionAttributeValues={":at": {"N": str(at)}},
                 ReturnValues="ALL_NEW",
             )
-        except self._client.exceptions.ConditionalCheckFailedException:
-            return None
         except (ClientError, BotoCoreError) as error:
+            if _is_unmet(error):
+                return None
             raise _failed("revoke the key") from error
         return _from_item(answer["Attributes"])
 
@@ -85,9 +86,9 @@ class DynamoKeys:
                 ExpressionAttributeValues=values,
                 ReturnValues="ALL_NEW",
             )
-        except self._client.exceptions.ConditionalCheckFailedException:
-            return None
         except (ClientError, BotoCoreError) as error:
+            if _is_unmet(error):
+                return None
             raise _failed("change the key") from error
         return _from_item(answer["Attributes"])
 
@@ -101,6 +102,10 @@ class DynamoKeys:
                     yield _from_item(item)
         except (ClientError, BotoCoreError) as error:
             raise _failed("list the keys") from error
+
+
+def _is_unmet(error: Exception) -> bool:
+    return isinstance(error, ClientError) and code_of(error) == CONDITION_FAILED
 
 
 def _failed(what: str) -> InternalError:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from botocore.exceptions import BotoCoreError, ClientError
 
 from megallm.errors import InternalError
-from megallm.stores.aws import told_as
+from megallm.stores.aws import code_of, told_as
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -21,6 +21,7 @@ MARK = "megallm-write"  # metadata: which call wrote an object
 # S3 takes parts from 5 MiB on, and at most 10,000 of them.
 PART_BYTES = 8 * 1024 * 1024
 _PARTS_OF_A_SIZE = 1000  # so many, then larger ones: 10,000 parts would otherwise end at 80 GB
+_NO_SUCH_UPLOAD = "NoSuchUpload"
 _NO_VERSIONS = "null"  # what S3 calls the version of an object that was written before the bucket kept any
 
 
@@ -102,7 +103,9 @@ class S3Writer:
                     **self._where, UploadId=upload_id, MultipartUpload={"Parts": self._parts}
                 )
             )
-        except self._client.exceptions.NoSuchUpload:
+        except ClientError as error:
+            if code_of(error) != _NO_SUCH_UPLOAD:
+                raise
             # It was completed, and the answer was lost, if the object says so.
             head = self._client.head_object(**self._where)
             if head["Metadata"].get(MARK) != self._mark:
