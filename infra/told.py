@@ -4,16 +4,15 @@ import shlex
 from collections.abc import Mapping
 
 from infra.options import Options
-from megallm.stores.resources import PREFIX, name_of
+from megallm.stores.resources import PREFIX
 
 
 def after_deploy(outputs: Mapping[str, str], region: str, profile: str | None) -> str:
     """The stack's outputs, and the commands that make the first key and send the first message."""
     where = f"--region {region}" if profile is None else f"--profile {shlex.quote(profile)} --region {region}"
-    table = outputs["KeysTable"]
-    named = "" if table == name_of("keys") else f" --table {table}"
-    name = table.removesuffix("-keys")
-    stack = "" if name == PREFIX else f" --stack {name}"
+    name = outputs["KeysTable"].removesuffix("-keys")
+    if name != PREFIX:
+        where += f" --stack {name}"
     endpoint = outputs["Endpoint"].rstrip("/")
     target = outputs.get("DomainTarget")
     domain = "" if target is None else f"\n  DNS        {endpoint.removeprefix('https://')} is a CNAME for {target}"
@@ -26,12 +25,12 @@ The gateway is there.
 
 Make the first key:
 
-  .venv/bin/megallm keys create --name first {where}{named}
+  .venv/bin/megallm keys create --name first {where}
 
 and try it. This prints settings for SDKs, Claude Code and curl, sends a message, and says whether it streams:
 
   export MEGALLM_API_KEY=mega_...
-  .venv/bin/megallm connect {where}{stack}
+  .venv/bin/megallm connect {where}
 
 A file that is dropped into the bucket becomes a batch:
 

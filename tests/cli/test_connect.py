@@ -214,6 +214,15 @@ def test_an_answer_in_one_piece_is_held_against_the_stacks_setting(setting: str,
     assert "Request  req_1" in ended.stdout.splitlines()
 
 
+def test_a_missing_key_is_to_be_made_in_the_same_stack() -> None:
+    """A command that is copied as it stands must not make one somewhere else."""
+    with canned({"POST /": stack_with({"Endpoint": "https://x.example", "Streaming": "off"})}) as aws:
+        ended = _connect("--stack", "team", "--region", "eu-central-1", "--endpoint-url", aws)
+
+    made = f"megallm keys create --name first --region eu-central-1 --endpoint-url {aws} --stack team"
+    assert (ended.exit_code, f"`{made}` makes one." in ended.stderr) == (1, True)
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "told"),
     [

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO
 
 import pytest
+from pydantic_core import from_json
 
 from megallm.keys import Limits, id_of, matches
 from megallm.local import aws
@@ -224,6 +225,25 @@ def test_a_missing_table_is_one_line_with_what_aws_said(clone: Clone) -> None:
 
     assert (ended.status, ended.stdout, len(ended.stderr.splitlines())) == (1, "", 1)
     assert "ResourceNotFoundException" in ended.stderr
+
+
+def test_another_stack_is_asked_for_its_own_table(clone: Clone) -> None:
+    """Its name is the table's; a table that is named as well counts more."""
+    where = ("--stack", "other", "--endpoint-url", clone.aws_endpoint_url, "--region", REGION)
+    environ = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "y"}
+    local_target(clone.aws_endpoint_url).dynamodb().create_table(
+        TableName="other-keys",
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+
+    made = megallm(clone.folder, "keys", "create", *where, environ=environ)
+    there = megallm(clone.folder, "keys", "list", "--json", *where, environ=environ)
+    here = megallm(clone.folder, "keys", "list", "--json", *where, "--table", "keys-here", environ=environ)
+
+    listed = [[record["id"] for record in from_json(ended.stdout)] for ended in (there, here)]
+    assert listed == [[id_of(made.stdout.strip())], [KEY_RECORD.id]]
 
 
 def test_another_endpoint_is_taken_instead_of_the_local_stack(clone: Clone, tmp_path: Path) -> None:

@@ -96,7 +96,7 @@ def test_another_profile_and_another_name_are_in_the_commands() -> None:
 
     commands = [line for line in told.splitlines() if line.startswith("  .venv/bin/megallm")]
     assert commands == [
-        "  .venv/bin/megallm keys create --name first --profile 'my profile' --region eu-central-1 --table team-keys",
+        "  .venv/bin/megallm keys create --name first --profile 'my profile' --region eu-central-1 --stack team",
         "  .venv/bin/megallm connect --profile 'my profile' --region eu-central-1 --stack team",
     ]
 

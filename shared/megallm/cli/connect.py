@@ -1,5 +1,6 @@
 """`megallm connect`: prints how clients reach a gateway, and proves it with a message."""
 
+import shlex
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,7 +15,7 @@ from megallm.cli.connect_target import (
     local_gateway,
 )
 from megallm.cli.output import Json, answering, console, fail, print_json, visible
-from megallm.cli.target import EndpointUrl, Profile, Region
+from megallm.cli.target import EndpointUrl, Profile, Region, Stack
 from megallm.stores.resources import PREFIX
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def connect(
     profile: Profile = None,
     region: Region = None,
     endpoint_url: EndpointUrl = None,
-    stack: Annotated[str | None, typer.Option(help=f"Name of the deployed stack; {PREFIX} if not given.")] = None,
+    stack: Stack = None,
     url: Annotated[str | None, typer.Option(help="Base URL of any gateway, in place of a stack's.")] = None,
     key: Annotated[
         str | None,
@@ -57,7 +58,8 @@ def connect(
 
     gateway, used = _choose(profile, region, endpoint_url, stack, url, key)
     if message and used is None:
-        where = "".join(f" --{name} {value}" for name, value in (("profile", profile), ("region", region)) if value)
+        given = (("profile", profile), ("region", region), ("endpoint-url", endpoint_url), ("stack", stack))
+        where = "".join(f" --{name} {shlex.quote(value)}" for name, value in given if value)
         make = f"`megallm keys create --name first{where}` makes one"
         fail(f"a key is missing for the message: give --key or {KEY_VARIABLE}; {make}. --no-message goes without.")
     with client_of(gateway, used, longest_seconds=timeout_seconds) as client:

@@ -13,7 +13,7 @@ from pydantic_core import to_json
 from megallm.cli.expiry import BadExpiry, parse_expiry, written
 from megallm.cli.key_arguments import checked_id, checked_name
 from megallm.cli.output import Json, answering, clear_errors, print_json, print_table
-from megallm.cli.target import EndpointUrl, Profile, Region, TableName, choose_target
+from megallm.cli.target import EndpointUrl, Profile, Region, Stack, TableName, choose_target
 from megallm.keys import MOST, KeyRecord, Tier, status
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ def create(
     profile: Profile = None,
     region: Region = None,
     endpoint_url: EndpointUrl = None,
+    stack: Stack = None,
     table: TableName = None,
     as_json: Json = False,
 ) -> None:
@@ -59,7 +60,7 @@ def create(
         expires_at = None if expires is None else parse_expiry(expires, datetime.now(UTC))
     except BadExpiry as error:
         raise typer.BadParameter(str(error), param_hint="--expires") from error
-    with _store(profile, region, endpoint_url, table) as store:
+    with _store(profile, region, endpoint_url, stack, table) as store:
         key, record = create_key(
             store,
             name=name,
@@ -85,13 +86,14 @@ def list_(
     profile: Profile = None,
     region: Region = None,
     endpoint_url: EndpointUrl = None,
+    stack: Stack = None,
     table: TableName = None,
     as_json: Json = False,
 ) -> None:
     """List all keys, the newest first."""
     from megallm.operations.manage_keys import list_keys
 
-    with _store(profile, region, endpoint_url, table) as store:
+    with _store(profile, region, endpoint_url, stack, table) as store:
         records = list_keys(store)
     if as_json:
         print_json([_shown(record) for record in records])
@@ -109,13 +111,14 @@ def show(
     profile: Profile = None,
     region: Region = None,
     endpoint_url: EndpointUrl = None,
+    stack: Stack = None,
     table: TableName = None,
     as_json: Json = False,
 ) -> None:
     """Show what is stored of a key; never the key itself."""
     from megallm.operations.manage_keys import show_key
 
-    with _store(profile, region, endpoint_url, table) as store:
+    with _store(profile, region, endpoint_url, stack, table) as store:
         record = show_key(store, key_id)
     _print_record(record, as_json)
 
@@ -130,13 +133,14 @@ def update(
     profile: Profile = None,
     region: Region = None,
     endpoint_url: EndpointUrl = None,
+    stack: Stack = None,
     table: TableName = None,
     as_json: Json = False,
 ) -> None:
     """Change a key's tier or its numbers. The gateway notices within 30 seconds."""
     from megallm.operations.manage_keys import update_key
 
-    with _store(profile, region, endpoint_url, table) as store:
+    with _store(profile, region, endpoint_url, stack, table) as store:
         record = update_key(store, key_id, tier=tier, numbers=_numbers(rpm, tpm, concurrent))
     _print_record(record, as_json)
 
@@ -147,26 +151,27 @@ def revoke(
     profile: Profile = None,
     region: Region = None,
     endpoint_url: EndpointUrl = None,
+    stack: Stack = None,
     table: TableName = None,
     as_json: Json = False,
 ) -> None:
     """Revoke a key, for good. The gateway notices within 30 seconds."""
     from megallm.operations.manage_keys import revoke_key
 
-    with _store(profile, region, endpoint_url, table) as store:
+    with _store(profile, region, endpoint_url, stack, table) as store:
         record = revoke_key(store, key_id, clock=time.time)
     _print_record(record, as_json)
 
 
 @contextmanager
 def _store(
-    profile: str | None, region: str | None, endpoint_url: str | None, table: str | None
+    profile: str | None, region: str | None, endpoint_url: str | None, stack: str | None, table: str | None
 ) -> Iterator["DynamoKeys"]:
     """The key store that the options name; what goes wrong with it inside becomes one line."""
     from megallm.errors import GatewayError
     from megallm.stores.open_keys import NoSuchAws, open_keys
 
-    target = choose_target(profile, region, endpoint_url, table)
+    target = choose_target(profile, region, endpoint_url, table, stack)
     with clear_errors(NoSuchAws), clear_errors(GatewayError, say=_with_cause):
         yield open_keys(target.aws, target.keys_table)
 
