@@ -4,19 +4,17 @@ A reply is taken to be as long as what it answers, but no shorter than SHORT_REP
 ``max_tokens``: the limit alone says little, since many clients always ask for the most that there is.
 """
 
-from collections.abc import Iterator, Mapping
-
 from pydantic_core import to_json
 
 from megallm.batches.model import Job
 from megallm.batches.rows import Row
 from megallm.batches.templates import SUMMARY_TOKENS, request_of
+from megallm.messages.base64_files import base64_files
 
 SHORT_REPLY_TOKENS = 100
 FILE_TOKENS = 1600  # of an image or a file, whatever its size: what is usual of an image
 _BYTES_A_TOKEN = 4
 _FILE = b'"base64"'
-_MOST_PARTS = 10_000  # that are looked at of a row; what lies beyond counts as text
 
 
 class TokenEstimate:
@@ -51,24 +49,7 @@ class TokenEstimate:
 
 def _with_files(row: Row) -> int:
     letters = files = 0
-    for size in _files(row.fields):
-        letters += size
-        files += min(FILE_TOKENS, size // _BYTES_A_TOKEN)
+    for _, data in base64_files(row.fields):
+        letters += len(data)
+        files += min(FILE_TOKENS, len(data) // _BYTES_A_TOKEN)
     return (len(row.original) - letters) // _BYTES_A_TOKEN + files
-
-
-def _files(fields: Mapping[str, object]) -> Iterator[int]:
-    """The letters of each file in base64."""
-    parts: list[object] = [fields]
-    for _ in range(_MOST_PARTS):
-        if not parts:
-            return
-        match parts.pop():
-            case {"type": "base64", "data": str(data)}:
-                yield len(data)
-            case dict() as part:
-                parts.extend(part.values())
-            case list() as part:
-                parts.extend(part)
-            case _:
-                pass

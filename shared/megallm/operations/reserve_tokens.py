@@ -6,6 +6,7 @@ figures of providers/estimates.py, but without a look into them. Settling puts i
 
 from collections.abc import Iterable, Iterator
 
+from megallm.messages.base64_files import base64_files
 from megallm.messages.blocks import (
     Base64Source,
     ContentSource,
@@ -25,7 +26,6 @@ IMAGE_TOKENS = 1600
 LETTERS_A_FILE_TOKEN = 54
 _BYTES_A_TOKEN = 4
 _TEXTS = frozenset({TextBlock, ToolUseBlock, ThinkingBlock})  # most blocks: passed over without a closer look
-_MOST_PARTS = 10_000  # that are looked at of a block of unknown type; what lies beyond counts as text
 
 _Found = tuple[int, int]  # letters that are no text, and the tokens that they are instead
 
@@ -55,7 +55,8 @@ def _in_blocks(blocks: Iterable[object]) -> Iterator[_Found]:
             ):
                 yield from _in_blocks(content)
             case OpaqueBlock(model_extra=dict() as fields):
-                yield from _in_json(fields)
+                for media_type, data in base64_files(fields):  # in what a server tool fetched, say
+                    yield _in_base64(media_type, data)
             case _:
                 pass
 
@@ -64,20 +65,3 @@ def _in_base64(media_type: str, data: str) -> _Found:
     if media_type.startswith("image/"):
         return len(data), min(IMAGE_TOKENS, -(-len(data) // _BYTES_A_TOKEN))  # a small one is no more than its letters
     return len(data), -(-len(data) // LETTERS_A_FILE_TOKEN)
-
-
-def _in_json(fields: dict[str, object]) -> Iterator[_Found]:
-    """In what a server tool fetched, say: a PDF lies some levels down."""
-    parts: list[object] = [fields]
-    for _ in range(_MOST_PARTS):
-        if not parts:
-            return
-        match parts.pop():
-            case {"type": "base64", "media_type": str(media_type), "data": str(data)}:
-                yield _in_base64(media_type, data)
-            case dict() as part:
-                parts.extend(part.values())
-            case list() as part:
-                parts.extend(part)
-            case _:
-                pass
