@@ -3,6 +3,7 @@
 import io
 import logging
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,12 @@ import pytest
 
 from megallm import telemetry
 from megallm.local import weights
+
+
+def pytest_configure() -> None:
+    """A shell starts what it runs in the background deaf to interrupts, and so would be the programs that we start."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

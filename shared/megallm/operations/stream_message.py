@@ -127,7 +127,8 @@ class _Reader:
 
     async def first_event(self, seconds: float) -> None:
         """Waits for the first event; after *seconds* the message is begun without it. Raises GatewayError."""
-        if not await self._wait(seconds) and await self._route_is_known():
+        # The upstream may begin while the route is asked for.
+        if not await self._wait(seconds) and await self._route_is_known() and not self._started:
             self._put(MessageStart(Usage(input_tokens=self._estimate)))
             self._started = True
         elif self._failure is not None and not self._started:
