@@ -1,6 +1,8 @@
 """The HTTP client against servers at their worst, and against none."""
 
 import asyncio
+import socket
+from typing import Any
 
 import pytest
 
@@ -76,17 +78,36 @@ def _sending(data: bytes) -> Script:
     return script
 
 
+CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+
+
+def _sending_apart(*pieces: bytes) -> Script:
+    """Each comes by itself; afterwards the connection stays open, so that nothing but its bytes tells of the end."""
+
+    async def script(connection: Connection) -> None:
+        await connection.request()
+        for piece in pieces:
+            await connection.send(piece)
+            await asyncio.sleep(0.05)
+        await connection.gone()
+
+    return script
+
+
 FAULTS: dict[str, Script] = {
     "hangs up": _sending(b""),
     "resets": _reset,
     "half-closes": _half_close,
     "resets in the body": _reset_in_the_body,
     "breaks off its length": _sending(answer(b"{}", content_length="3")),
-    "breaks off a chunk": _sending(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\n{"),
-    "leaves out the last chunk": _sending(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n"),
+    "breaks off a chunk": _sending(CHUNKED + b"5\r\n{"),
+    "leaves out the last chunk": _sending(CHUNKED + b"2\r\n{}\r\n"),
     "breaks off its head": _sending(b"HTTP/1.1 200 OK\r\ncontent-le"),
     "speaks something else": _sending(b"SSH-2.0-OpenSSH_9.2\r\n\r\n"),
-    "has a chunk of no size": _sending(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nxyz\r\n{}\r\n"),
+    "has a chunk of no size": _sending(CHUNKED + b"xyz\r\n{}\r\n"),
+    "has a chunk of no size behind its head": _sending_apart(CHUNKED, b"xyz\r\n{}\r\n"),
+    "has a chunk of no size behind another": _sending_apart(CHUNKED + b"1\r\n{\r\n", b"xyz\r\n}\r\n"),
+    "has a chunk that is longer than it says": _sending_apart(CHUNKED + b"1\r\n{", b"}\r\n0\r\n\r\n"),
     "has a line without an end": _sending(b"HTTP/1.1 200 OK\r\nx: " + b"y" * 70_000 + b"\r\n\r\n"),
     "lies about its compression": _sending(answer(b"{}", content_encoding="gzip")),
 }
@@ -98,6 +119,20 @@ def test_a_broken_answer_is_an_upstreams_failure(fault: str) -> None:
     result = with_server(FAULTS[fault], lambda http, server: outcome(http, server.url))
 
     assert result == (UpstreamFailed, BROKEN, True)
+
+
+def test_a_stream_that_stops_being_http_breaks_where_it_does() -> None:
+    """What came before was given out; its reader does not wait for what will never come (C28)."""
+
+    async def use(http: Http, server: RawServer) -> bytes:
+        async with http.open(server.url, headers=HEADERS, body=b"{}") as opened:
+            chunks = opened.chunks()
+            given = await anext(chunks)
+            with pytest.raises(UpstreamFailed):
+                await anext(chunks)
+        return given
+
+    assert with_server(_sending_apart(CHUNKED + b"5\r\nhello\r\n", b"xyz\r\n"), use) == b"hello"
 
 
 def test_a_key_beside_a_urls_name_and_password_is_the_operators_mistake() -> None:
@@ -133,15 +168,24 @@ def test_a_port_where_nobody_listens_is_told_as_that() -> None:
     """Without its address."""
 
     async def use(http: Http, server: RawServer) -> HttpAnswer | tuple[type[GatewayError], str, bool]:
-        async with serving(forever) as other:
-            url = other.url
-        return await outcome(http, url)
+        with socket.socket() as held:  # bound, so that nobody else gets the port meanwhile
+            held.bind(("127.0.0.1", 0))
+            return await outcome(http, f"http://127.0.0.1:{held.getsockname()[1]}/")
 
     assert with_server(forever, use) == (UpstreamFailed, "The model's provider cannot be reached", True)
 
 
-def test_a_host_that_does_not_exist_is_told_as_the_same() -> None:
-    """*.invalid never does."""
+def test_a_host_that_does_not_exist_is_told_as_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The resolver says so; that of the machine is not asked, which may take its time for it."""
+    resolve = socket.getaddrinfo
+
+    def refuse(host: str | None, *arguments: Any, **options: Any) -> Any:  # Any: as the standard library has it
+        if host == "upstream.invalid":
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return resolve(host, *arguments, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+
     result = with_server(forever, lambda http, server: outcome(http, "http://upstream.invalid/"))
 
     assert result == (UpstreamFailed, "The model's provider cannot be reached", True)
@@ -154,7 +198,7 @@ def test_a_connection_that_is_never_made_has_a_limit() -> None:
         await connection.gone()
 
     async def use(http: Http, server: RawServer) -> HttpAnswer | tuple[type[GatewayError], str, bool]:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             return await outcome(http, server.url.replace("http:", "https:"))
 
     result = with_server(script, use, connect_seconds=0.2)

@@ -1,7 +1,7 @@
 """The HTTP client under the providers: one pool a process, and every failure as an error of our tree.
 
-With http_exchange the only module that knows aiohttp: it takes a fifth of httpx's CPU, costs no more at 512 calls than
-at 8, and gives the chunks that are there together in one piece.
+With http_exchange and http_pool the only module that knows aiohttp: it takes a fifth of httpx's CPU, costs no more at
+512 calls than at 8, and gives the chunks that are there together in one piece.
 """
 
 import asyncio
@@ -15,11 +15,11 @@ from aiohttp.http import HttpProcessingError
 
 from megallm.errors import GatewayError, UpstreamFailed, UpstreamMisconfigured, UpstreamTimedOut
 from megallm.providers.http_exchange import Exchange, Target
+from megallm.providers.http_pool import Pool
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 # The end of a body often comes a moment after what its reader takes for the end, such as `[DONE]`.
 LINGER_SECONDS, LINGER_BYTES = 0.1, 64 * 1024
-_IDLE_SECONDS = 50.0  # less than most servers and load balancers keep a connection open
 _CLOSE_SECONDS = 2.0
 _MOST_TARGETS = 1000  # are remembered; a deployment calls some dozens of URLs
 # What goes wrong with a connection, or with what comes over it.
@@ -83,7 +83,7 @@ class Http:
     def __init__(self, *, connect_seconds: float = 5.0, use_proxies: bool = False) -> None:
         self._timeout = aiohttp.ClientTimeout(total=None, connect=connect_seconds)
         self._use_proxies = use_proxies
-        self._pool: aiohttp.TCPConnector | None = None
+        self._pool: Pool | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._targets: dict[str, Target] = {}
         self._ending: set[asyncio.Task[None]] = set()
@@ -140,12 +140,12 @@ class Http:
 
         task.add_done_callback(ended)
 
-    def _make_pool(self) -> aiohttp.TCPConnector | None:
+    def _make_pool(self) -> Pool | None:
         """Without a pause, so that calls that begin together share one. Gives the old one if it is to be closed."""
         old = self._pool if self._loop is not None and self._loop.is_closed() else None
         self._targets.clear()
         self._loop = asyncio.get_running_loop()
-        self._pool = aiohttp.TCPConnector(limit=0, keepalive_timeout=_IDLE_SECONDS)
+        self._pool = Pool(self._loop)
         return old
 
     async def _target(self, url: str) -> Target:

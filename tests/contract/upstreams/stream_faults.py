@@ -6,7 +6,7 @@ from tests.contract.upstreams import aws_frames
 from tests.contract.upstreams.dialect import Dialect
 from tests.contract.upstreams.faults import half, open_answer
 from tests.contract.upstreams.http_bytes import LAST_CHUNK, chunk, chunked
-from tests.contract.upstreams.listener import Close, Received, Reset, Script, Stall
+from tests.contract.upstreams.listener import Close, Received, Reset, Script, Send, Stall
 
 
 def died_after(frames: int, how: Close | Reset | None) -> Callable[[Dialect, Received], Script]:
@@ -24,6 +24,11 @@ def died_after(frames: int, how: Close | Reset | None) -> Callable[[Dialect, Rec
 def error_in_the_middle(dialect: Dialect, received: Received) -> Script:
     """An error event after half of a reply."""
     return [*half(dialect, received), chunk(dialect.error_frame()), LAST_CHUNK]
+
+
+def no_http_in_the_middle(dialect: Dialect, received: Received) -> Script:
+    """Half of a reply, then a chunk without a size, and the connection stays open."""
+    return [*half(dialect, received), Send(b"xyz\r\n"), Stall()]
 
 
 def error_at_once(dialect: Dialect, received: Received) -> Script:

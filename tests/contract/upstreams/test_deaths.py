@@ -15,6 +15,7 @@ from tests.contract.upstreams.stream_faults import (
     endless_frame,
     error_at_once,
     error_in_the_middle,
+    no_http_in_the_middle,
 )
 
 DEATHS = [(dialect, frames) for dialect in DIALECTS for frames in range(len(dialect.frames()) + 1)]
@@ -56,6 +57,14 @@ def test_an_error_event_in_the_middle_is_an_error(upstream: Listener, gateway: S
     upstream.play(lambda received: error_in_the_middle(dialect, received))
 
     assert ask(gateway, model_for(dialect), "stream", gate=upstream.gate) == failed(FAILED, begun=True)
+
+
+def test_what_is_no_http_in_the_middle_is_an_error(upstream: Listener, gateway: Stage, dialect: Dialect) -> None:
+    """C28: at once, and not when the time is up; the upstream's connection is closed."""
+    upstream.play(lambda received: no_http_in_the_middle(dialect, received))
+
+    assert ask(gateway, model_for(dialect), "stream", gate=upstream.gate) == failed(FAILED, begun=True)
+    upstream.exchanges[-1].wait_until_peer_left()
 
 
 def test_an_error_event_at_once_is_a_status(upstream: Listener, gateway: Stage, dialect: Dialect) -> None:
