@@ -21,7 +21,7 @@ ResultT = TypeVar("ResultT")
 
 Script = Sequence[Step] | Callable[[Call[MessagesRequest]], Sequence[Step]]
 
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 60.0
 
 
 class WatchedProvider(ScriptedProvider):

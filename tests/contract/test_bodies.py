@@ -147,7 +147,7 @@ def test_a_body_in_chunks_is_read_whole(serve: Serve) -> None:
     body = saying("héllo")
     chunks = (body[position : position + 1] for position in range(len(body)))
 
-    answer = httpx.post(f"{serve().url}/v1/messages", headers=HEADERS, content=chunks)
+    answer = httpx.post(f"{serve().url}/v1/messages", headers=HEADERS, content=chunks, timeout=60)
 
     assert answer.status_code == 200
 
@@ -167,7 +167,7 @@ def test_a_content_length_that_is_none_is_refused_by_the_server(serve: Serve, to
 
 def exchange(server: RunningServer, sent: bytes) -> bytes:
     """What a bare socket gets back before the server closes the connection."""
-    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=90) as connection:
         connection.sendall(sent)
         connection.shutdown(socket.SHUT_WR)
         received = b""

@@ -49,11 +49,13 @@ class Canaries:
 
     def post(self, path: str = "/v1/messages", *, key: str = KEY, **content: Any) -> httpx.Response:  # Any: httpx's
         """One request."""
-        return httpx.post(self.url + path, headers={"x-api-key": key, "content-type": "application/json"}, **content)
+        return httpx.post(
+            self.url + path, headers={"x-api-key": key, "content-type": "application/json"}, **content, timeout=60
+        )
 
     def stop(self) -> tuple[str, str]:
         """Standard output after the port, and standard error."""
-        out, err = self._process.communicate(timeout=60)
+        out, err = self._process.communicate(timeout=180)
         assert self._process.returncode == 0, err
         return out, err
 
@@ -94,12 +96,18 @@ def provoke(server: Canaries) -> list[httpx.Response]:
         server.post(f"/v1/{WRONG_KEY}/{PROMPT}", json=marked()),
         server.post(f"/v1/messages/{KEY}?key={KEY}&prompt={PROMPT}", json=marked()),
         server.post(f"/{KEY}", json=marked(), key=WRONG_KEY),
-        httpx.get(f"{server.url}/v1/models?after_id={KEY}", headers={"x-api-key": KEY}),
-        httpx.get(f"{server.url}/v1/models?limit={WRONG_KEY}", headers={"x-api-key": KEY}),
-        httpx.put(f"{server.url}/v1/messages?{KEY}", headers={"x-api-key": KEY}, json=marked()),
-        httpx.post(server.url + "/v1/messages", headers={"authorization": f"Basic {WRONG_KEY}"}, json=marked()),
-        httpx.post(server.url + "/v1/messages", headers={"authorization": f"Bearer {WRONG_KEY}"}, json=marked()),
-        httpx.post(server.url + "/v1/messages", headers={"x-api-key": KEY, "content-type": KEY}, json=marked()),
+        httpx.get(f"{server.url}/v1/models?after_id={KEY}", headers={"x-api-key": KEY}, timeout=60),
+        httpx.get(f"{server.url}/v1/models?limit={WRONG_KEY}", headers={"x-api-key": KEY}, timeout=60),
+        httpx.put(f"{server.url}/v1/messages?{KEY}", headers={"x-api-key": KEY}, json=marked(), timeout=60),
+        httpx.post(
+            server.url + "/v1/messages", headers={"authorization": f"Basic {WRONG_KEY}"}, json=marked(), timeout=60
+        ),
+        httpx.post(
+            server.url + "/v1/messages", headers={"authorization": f"Bearer {WRONG_KEY}"}, json=marked(), timeout=60
+        ),
+        httpx.post(
+            server.url + "/v1/messages", headers={"x-api-key": KEY, "content-type": KEY}, json=marked(), timeout=60
+        ),
     ]
     return answers
 

@@ -68,12 +68,14 @@ def test_the_sdks_own_timeout_cancels_the_upstream(
     """C30: a call that ran out of the client's time is over for the upstream too."""
     provider = WatchedProvider([pause, *text_reply("never")])
     server = serve(provider, limiter=limiter)
-    sdk = connect(server, timeout_seconds=0.5)
+    timeout_seconds = 0.5
 
-    with pytest.raises(Exception, match=r"(?i)timed out"):
-        sdk.create(**HELLO)
+    while not provider.calls:  # on a busy machine half a second may be over before the call is begun
+        with pytest.raises(Exception, match=r"(?i)timed out"):
+            connect(server, timeout_seconds=timeout_seconds).create(**HELLO)
+        timeout_seconds *= 4
 
-    assert ended(server, provider, limiter) == (1, 0, 0)
+    assert ended(server, provider, limiter) == (len(provider.calls), 0, 0)
 
 
 @pytest.mark.usefixtures("alone")
@@ -110,7 +112,7 @@ def test_stopping_the_server_refuses_a_running_call_so_that_it_is_sent_again(
     server = serve(provider)
 
     with ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(httpx.post, f"{server.url}/v1/messages", json=HELLO, headers={"x-api-key": KEY})
+        answer = pool.submit(_post, f"{server.url}/v1/messages")
         server.wait_until_reached(pause)
         server.stop()
         response = answer.result()
@@ -120,6 +122,10 @@ def test_stopping_the_server_refuses_a_running_call_so_that_it_is_sent_again(
     assert "x-should-retry" not in response.headers
     assert (provider.cancelled, provider.running) == (1, 0)
     assert requests_logged(caplog) == [(529, False, "overloaded_error")]
+
+
+def _post(url: str) -> httpx.Response:
+    return httpx.post(url, json=HELLO, headers={"x-api-key": KEY}, timeout=60)
 
 
 def requests_logged(caplog: pytest.LogCaptureFixture) -> list[tuple[object, ...]]:

@@ -94,7 +94,7 @@ def test_the_documented_curl_without_a_key_works_on_the_local_run(serve: Serve, 
     """Section 1: the printed curl is answered with a message where the local run allows anonymous calls."""
     server = serve(anonymous=ANONYMOUS)
 
-    response = httpx.post(f"{server.url}/v1/messages", headers={"host": host}, json=HELLO)
+    response = httpx.post(f"{server.url}/v1/messages", headers={"host": host}, json=HELLO, timeout=60)
 
     assert (response.status_code, response.json()["type"]) == (200, "message")
 
@@ -116,7 +116,7 @@ def test_an_anonymous_call_under_a_foreign_name_is_refused(serve: Serve, headers
     """Section 1: anonymous access is for this machine's own names, and for nobody behind a proxy."""
     server = serve(anonymous=ANONYMOUS)
 
-    response = httpx.post(f"{server.url}/v1/messages", headers=headers, json=HELLO)
+    response = httpx.post(f"{server.url}/v1/messages", headers=headers, json=HELLO, timeout=60)
 
     assert (response.status_code, response.json()["error"]["type"]) == (401, "authentication_error")
 
@@ -125,13 +125,13 @@ def test_a_wrong_key_is_not_made_good_by_being_local(serve: Serve) -> None:
     """Section 1: anonymous means without a key."""
     server = serve(anonymous=ANONYMOUS)
 
-    response = httpx.post(f"{server.url}/v1/messages", headers={"x-api-key": WRONG}, json=HELLO)
+    response = httpx.post(f"{server.url}/v1/messages", headers={"x-api-key": WRONG}, json=HELLO, timeout=60)
 
     assert response.status_code == 401
 
 
 def test_without_the_local_run_nobody_is_anonymous(serve: Serve) -> None:
     """Section 1: a server as it is deployed refuses the same curl from the same machine."""
-    response = httpx.post(f"{serve().url}/v1/messages", headers={"host": "localhost:4141"}, json=HELLO)
+    response = httpx.post(f"{serve().url}/v1/messages", headers={"host": "localhost:4141"}, json=HELLO, timeout=60)
 
     assert (response.status_code, response.json()["error"]["type"]) == (401, "authentication_error")

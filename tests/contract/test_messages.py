@@ -164,7 +164,7 @@ def test_such_a_header_must_be_one_that_can_be_sent_on(serve: Serve) -> None:
     server = serve()
     headers = {b"x-api-key": KEY.encode(), b"anthropic-workspace-id": b"w\xe4"}
 
-    answer = httpx.post(f"{server.url}/v1/messages", headers=headers, json=HELLO)
+    answer = httpx.post(f"{server.url}/v1/messages", headers=headers, json=HELLO, timeout=60)
 
     assert answer.status_code == 400
     assert answer.json()["error"] == {

@@ -113,7 +113,7 @@ def test_what_is_not_offered_is_a_clean_404(connect: Connect, serve: Serve, path
 )
 def test_a_wrong_method_is_told_the_right_one(serve: Serve, method: str, path: str) -> None:
     """Section 7: 405 in the envelope, with Allow; never a body of the web framework's own."""
-    response = httpx.request(method, serve().url + path, headers={"x-api-key": KEY})
+    response = httpx.request(method, serve().url + path, headers={"x-api-key": KEY}, timeout=60)
 
     assert (response.status_code, response.headers["x-should-retry"]) == (405, "false")
     assert "allow" in response.headers
@@ -131,7 +131,7 @@ def test_a_wrong_method_is_told_the_right_one(serve: Serve, method: str, path: s
 )
 def test_an_unknown_path_is_a_clean_404(serve: Serve, path: str) -> None:
     """Section 7: in the envelope, without a redirect."""
-    response = httpx.post(serve().url + path, headers={"x-api-key": KEY}, json=HELLO)
+    response = httpx.post(serve().url + path, headers={"x-api-key": KEY}, json=HELLO, timeout=60)
 
     assert (response.status_code, response.headers["x-should-retry"]) == (404, "false")
     assert response.json() == {
@@ -145,6 +145,6 @@ def test_the_routes_without_a_key_answer_with_a_request_id(serve: Serve) -> None
     """C13: also where nothing is asked of a model."""
     server = serve()
 
-    answers = [httpx.get(server.url + path) for path in ("/", "/health", "/openapi.json", "/docs")]
+    answers = [httpx.get(server.url + path, timeout=60) for path in ("/", "/health", "/openapi.json", "/docs")]
 
     assert [(answer.status_code, answer.headers["request-id"][:4]) for answer in answers] == [(200, "req_")] * 4

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -12,18 +11,12 @@ import httpx
 import pytest
 
 from tests.infra.bundle.unpacked import SETTINGS
+from tests.infra.free_port import free_port
 from tests.infra.synthesis import ROOT
 
 pytestmark = pytest.mark.slow
 
-_SECONDS = 30.0
-
-
-def _free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port: int = taken.getsockname()[1]
-        return port
+_SECONDS = 90.0
 
 
 def _health(url: str, process: "subprocess.Popen[bytes]") -> httpx.Response:
@@ -39,7 +32,7 @@ def _health(url: str, process: "subprocess.Popen[bytes]") -> httpx.Response:
 
 def test_the_adapters_program_answers_and_ends_when_it_is_told() -> None:
     """On the port and the path that the stack gives the adapter; SIGTERM is how Lambda says so."""
-    port = _free_port()
+    port = free_port()
     environment = {
         **SETTINGS,
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),

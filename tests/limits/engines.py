@@ -5,7 +5,6 @@ that gives no item with a failed condition. DynamoDB Local, where its jar can be
 """
 
 import os
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -19,7 +18,14 @@ from megallm.local.isolation import local_target
 from tests.limits.dynalite import install
 from tests.limits.over import TABLE
 
-_START_SECONDS = 30.0
+_START_SECONDS = 60.0
+
+# On a port that it finds itself: one that was free a moment ago may be somebody else's by then, and its command line
+# takes none as "any".
+_DYNALITE = """
+const server = require(process.argv[1])({ createTableMs: 0 });
+server.listen(0, "127.0.0.1", () => console.log(server.address().port));
+"""
 
 
 @contextmanager
@@ -35,25 +41,16 @@ def moto() -> Iterator[str]:
 def dynalite() -> Iterator[str]:
     """The address of a dynalite, with the table."""
     assert install.main() == 0
-    port = _free_port()
-    command: list[str | Path] = [
-        install.node(),
-        install.PROGRAM,
-        "--host",
-        "127.0.0.1",
-        "--port",
-        str(port),
-        "--createTableMs",
-        "0",
-    ]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env={"PATH": os.environ["PATH"]})
+    command: list[str | Path] = [install.node(), "-e", _DYNALITE, install.PROGRAM]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, env={"PATH": os.environ["PATH"]}, text=True)
     try:
-        url = f"http://127.0.0.1:{port}"
+        assert process.stdout is not None
+        url = f"http://127.0.0.1:{int(process.stdout.readline())}"
         create_table(url)
         yield url
     finally:
         process.terminate()
-        process.wait(timeout=20)
+        process.communicate(timeout=_START_SECONDS)
 
 
 ENGINES: dict[str, Callable[[], AbstractContextManager[str]]] = {"moto": moto, "dynalite": dynalite}
@@ -80,10 +77,3 @@ def create_table(url: str) -> None:
             time.sleep(0.1)
         else:
             return
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

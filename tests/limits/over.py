@@ -22,6 +22,7 @@ def dynamo_http(url: str, *, attempt_seconds: float = 30.0) -> DynamoHttp:
         credentials=lambda: LOCAL,
         clock=ServerClock(),
         attempt_seconds=attempt_seconds,
+        connect_seconds=attempt_seconds,
     )
 
 

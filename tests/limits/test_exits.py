@@ -1,6 +1,6 @@
 """Every way a call can end, through the real app: its slot is free again, and its key is charged what it used (C37)."""
 
-import asyncio
+import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +11,7 @@ import httpx
 import pytest
 from pydantic_core import to_json
 
+from functions.api.app import create_app
 from megallm.errors import InvalidRequest, UpstreamFailed, UpstreamOverloaded, UpstreamTimedOut
 from megallm.keys import Caller
 from megallm.limits.state import MINUTE, SECOND, Settle, State, Write
@@ -26,7 +27,7 @@ from megallm.stores.limits import DynamoLimiter
 from tests.contract.server import PATIENCE_SECONDS, RunningServer
 from tests.fakes import KEY, KEY_RECORD, Pause, ScriptedProvider, Step, gateway, text_reply
 from tests.limits.memory_table import MemoryTable
-from tests.limits.simulated_time import BEGIN
+from tests.limits.simulated_time import BEGIN, SimulatedTime, simulated
 
 NOW = BEGIN * SECOND
 BODY: dict[str, Any] = {
@@ -70,7 +71,6 @@ class Exit:
 
 
 STRICT = Settings(strict=True)
-HURRIED = Settings(upstream_timeout_seconds=0.2)
 
 EXITS = {
     "a reply": Exit(text_reply("Hel", "lo"), 200, 10),
@@ -87,10 +87,6 @@ EXITS = {
     "adapted under strict mode": Exit([], 400, 0, adaptations=(Adaptation("top_k", "dropped"),), settings=STRICT),
     "a crash": Exit([RuntimeError("bug")], 500, None),
     "a crash in a stream": Exit([START, BLOCK, FIRST, RuntimeError("bug")], 200, 8, stream=True, ends="error"),
-    "the deadline": Exit([Pause()], 504, None, settings=HURRIED),
-    "the deadline in a stream": Exit(
-        [START, BLOCK, FIRST, Pause()], 200, 8, stream=True, settings=HURRIED, ends="error"
-    ),
 }
 
 Serve = Callable[[ScriptedProvider, Settings], RunningServer]
@@ -129,12 +125,13 @@ def settled(table: WatchedTable) -> tuple[int, int, int]:
 
 
 def send(server: RunningServer, **fields: object) -> httpx.Response:
-    return httpx.post(f"{server.url}/v1/messages", json={**BODY, **fields}, headers={"x-api-key": KEY})
+    body = {**BODY, **fields}
+    return httpx.post(f"{server.url}/v1/messages", json=body, headers={"x-api-key": KEY}, timeout=PATIENCE_SECONDS)
 
 
 @pytest.mark.parametrize("how", EXITS)
 def test_every_end_frees_the_slot_and_charges_what_was_used(serve: Serve, table: WatchedTable, how: str) -> None:
-    """Normal ends, refusals, deaths, crashes, deadlines."""
+    """Normal ends, refusals, deaths, crashes."""
     case = EXITS[how]
     provider = ScriptedProvider(case.script or text_reply("never"), adaptations=case.adaptations, refusal=case.refusal)
     server = serve(provider, case.settings)
@@ -154,7 +151,11 @@ def test_a_client_that_leaves_a_stream_is_charged_what_had_come(serve: Serve, ta
     server = serve(ScriptedProvider([START, BLOCK, FIRST, pause, SECOND_PIECE, *END]), Settings())
 
     with httpx.stream(
-        "POST", f"{server.url}/v1/messages", json={**BODY, "stream": True}, headers={"x-api-key": KEY}
+        "POST",
+        f"{server.url}/v1/messages",
+        json={**BODY, "stream": True},
+        headers={"x-api-key": KEY},
+        timeout=PATIENCE_SECONDS,
     ) as answer:
         server.wait_until_reached(pause)
         assert "anthropic-ratelimit-requests-remaining" in answer.headers
@@ -167,10 +168,14 @@ def test_a_client_that_leaves_before_a_reply_keeps_its_reservation(serve: Serve,
     pause = Pause()
     server = serve(ScriptedProvider([pause, *text_reply("never")]), Settings())
 
-    with pytest.raises(httpx.ReadTimeout):
-        httpx.post(f"{server.url}/v1/messages", json=BODY, headers={"x-api-key": KEY}, timeout=0.5)
+    body = to_json(BODY)
+    head = f"POST /v1/messages HTTP/1.1\r\nhost: gateway\r\nx-api-key: {KEY}\r\ncontent-length: {len(body)}\r\n\r\n"
 
-    assert settled(table) == (1, len(to_json(BODY)) // 4, 0)
+    with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE_SECONDS) as connection:
+        connection.sendall(head.encode() + body)
+        server.wait_until_reached(pause)
+
+    assert settled(table) == (1, len(body) // 4, 0)
 
 
 def test_a_server_that_is_stopped_settles_what_it_breaks_off(serve: Serve, table: WatchedTable) -> None:
@@ -199,6 +204,32 @@ def test_what_is_refused_before_it_is_let_in_counts_nowhere(
     assert (send(server, **fields).status_code, table.writes) == (status, [])
 
 
+@pytest.mark.parametrize(
+    ("script", "stream", "status", "tokens"),
+    [
+        ([Pause()], False, 504, len(to_json({**BODY, "stream": False})) // 4),
+        ([START, BLOCK, FIRST, Pause()], True, 200, 8),
+    ],
+)
+def test_the_deadline_frees_the_slot_and_charges_what_was_used(
+    table: WatchedTable, script: Sequence[Step], stream: bool, status: int, tokens: int
+) -> None:
+    """In simulated time: real time may be over before anything came."""
+    limiter = DynamoLimiter(table, load(), clock=lambda: NOW)
+    composed = gateway(ScriptedProvider(script), settings=Settings(upstream_timeout_seconds=30), limiter=limiter)
+
+    async def ask() -> httpx.Response:
+        transport = httpx.ASGITransport(create_app(composed))
+        async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
+            return await client.post("/v1/messages", json={**BODY, "stream": stream}, headers={"x-api-key": KEY})
+
+    answer = simulated(ask(), SimulatedTime())
+
+    assert answer.status_code == status
+    assert answer.text.strip().split("\n\n")[-1].startswith("event: error\n") == stream
+    assert settled(table) == (1, tokens, 0)
+
+
 @pytest.mark.parametrize("stream", [False, True])
 def test_the_end_of_the_functions_time_settles_before_it(table: WatchedTable, stream: bool) -> None:
     """A Lambda function that is stopped settles nothing: its calls end a second earlier."""
@@ -215,6 +246,6 @@ def test_the_end_of_the_functions_time_settles_before_it(table: WatchedTable, st
     )
 
     with pytest.raises(UpstreamTimedOut):
-        asyncio.run(stream_message(*call) if stream else create_message(*call))
+        simulated(stream_message(*call) if stream else create_message(*call), SimulatedTime())
 
     assert settled(table) == (1, len(body) // 4, 0)

@@ -21,7 +21,7 @@ from tests.limits.victim import TOKENS
 
 pytestmark = pytest.mark.slow
 
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,11 +29,11 @@ REASONS = {
 
 
 @pytest.fixture
-def nobody() -> str:
-    """An address at which nothing answers."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{probe.getsockname()[1]}"
+def nobody() -> Iterator[str]:
+    """An address at which nothing answers: it is held, so that nobody else takes it, and not listened at."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{held.getsockname()[1]}"
 
 
 @pytest.fixture

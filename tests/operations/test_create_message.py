@@ -1,7 +1,6 @@
 """One request, one whole reply."""
 
 import asyncio
-import time
 from contextlib import suppress
 
 import pytest
@@ -16,6 +15,7 @@ from megallm.operations.route_call import Sender
 from megallm.operations.trace import Trace
 from megallm.settings import Settings
 from tests.fakes import Pause, RecordingLimiter, ScriptedProvider, Step, gateway, text_reply
+from tests.limits.simulated_time import SimulatedTime, simulated
 
 BODY = b" " * 100
 CALLER = Caller("abcdefgh", "basic")
@@ -43,8 +43,9 @@ def create(
     sender: Sender | None = None,
     trace: Trace | None = None,
     fields: dict[str, object] | None = None,
+    time: SimulatedTime | None = None,
 ) -> Answer:
-    return asyncio.run(
+    return simulated(
         create_message(
             gateway(provider, settings=settings, limiter=limiter),
             CALLER,
@@ -52,7 +53,8 @@ def create(
             sender or Sender(),
             trace or Trace("req_1"),
             BODY,
-        )
+        ),
+        time or SimulatedTime(),
     )
 
 
@@ -167,13 +169,12 @@ def test_the_time_it_takes_to_be_let_in_is_not_there_for_the_upstream() -> None:
             await asyncio.sleep(0.3)
             return await super().admit(caller, estimated_input_tokens)
 
-    limiter = Slow()
-    began = time.monotonic()
+    limiter, time = Slow(), SimulatedTime()
 
     with pytest.raises(UpstreamTimedOut, match=r"within 0\.4 seconds"):
-        create(ScriptedProvider([Pause()]), limiter=limiter, sender=Sender(seconds_left=1.4))
+        create(ScriptedProvider([Pause()]), limiter=limiter, sender=Sender(seconds_left=1.4), time=time)
 
-    assert 0.4 <= time.monotonic() - began < 0.65
+    assert time.seconds == pytest.approx(0.4)
     assert limiter.settled == [None]
 
 

@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import replace
+from typing import Any, TypeVar
 
 import pytest
 
@@ -22,6 +23,9 @@ from megallm.operations.stream_message import Patience, stream_message
 from megallm.operations.trace import Trace
 from megallm.settings import Settings
 from tests.fakes import Pause, RecordingLimiter, ScriptedProvider, routed_gateway, text_reply
+from tests.limits.simulated_time import SimulatedTime, simulated
+
+ResultT = TypeVar("ResultT")
 
 CALLER = Caller("abcdefgh", "basic")
 REQUEST = MessagesRequest.model_validate(
@@ -59,11 +63,16 @@ async def streamed(gateway: Gateway, patience: Patience = Patience()) -> tuple[s
         await answer.aclose()
 
 
+def run(work: Coroutine[Any, Any, ResultT]) -> ResultT:
+    """In simulated time, so that no moment is missed on a busy machine."""
+    return simulated(work, SimulatedTime())
+
+
 def test_a_stream_that_does_not_begin_is_handed_to_the_next_route() -> None:
     """Once: a route that hangs is not tried again. Its call is ended."""
     first, second = hanging(), ScriptedProvider()
 
-    route, frames = asyncio.run(streamed(limited({"first": first, "second": second}, first_byte=0.02)))
+    route, frames = run(streamed(limited({"first": first, "second": second}, first_byte=0.02)))
 
     assert (route, first.played, first.cancelled, first.running) == ("second/m", 1, 1, 0)
     assert frames.endswith(b'event: message_stop\ndata: {"type":"message_stop"}\n\n')
@@ -73,7 +82,7 @@ def test_a_reply_that_does_not_come_is_handed_to_the_next_route() -> None:
     """What is not streamed has a limit of its own, for the whole of it."""
     gateway = limited({"first": hanging(), "second": ScriptedProvider()}, whole_reply=0.02)
 
-    answer = asyncio.run(create_message(gateway, CALLER, REQUEST, Sender(), Trace("req_1"), b"{}"))
+    answer = run(create_message(gateway, CALLER, REQUEST, Sender(), Trace("req_1"), b"{}"))
 
     assert answer.headers["megallm-route"] == "second/m"
 
@@ -89,7 +98,7 @@ def test_the_limit_of_streams_leaves_whole_replies_their_time() -> None:
         answer = await create_message(gateway, CALLER, REQUEST, Sender(), Trace("req_1"), b"{}")
         return answer.headers["megallm-route"]
 
-    assert asyncio.run(ask()) == "first/m"
+    assert run(ask()) == "first/m"
 
 
 def test_a_stream_that_has_begun_takes_its_time() -> None:
@@ -101,7 +110,7 @@ def test_a_stream_that_has_begun_takes_its_time() -> None:
         asyncio.get_running_loop().call_later(0.05, pause.released.set)
         return await streamed(limited({"first": slow, "second": ScriptedProvider()}, first_byte=0.02))
 
-    route, frames = asyncio.run(read())
+    route, frames = run(read())
 
     assert route == "first/m"
     assert b"message_stop" in frames
@@ -111,12 +120,12 @@ def test_the_last_route_has_all_the_time_that_is_left() -> None:
     """There is nobody else to ask: the deadline of the whole call ends it."""
     providers = {"first": hanging(), "second": hanging()}
     gateway = limited(providers, whole_reply=0.02, settings=Settings(upstream_timeout_seconds=0.2))
-    began = time.monotonic()
+    passed = SimulatedTime()
 
     with pytest.raises(UpstreamTimedOut, match=r"did not finish within 0\.2 seconds"):
-        asyncio.run(create_message(gateway, CALLER, REQUEST, Sender(), Trace("req_1"), b"{}"))
+        simulated(create_message(gateway, CALLER, REQUEST, Sender(), Trace("req_1"), b"{}"), passed)
 
-    assert time.monotonic() - began > 0.19
+    assert passed.seconds == pytest.approx(0.2)
     assert [provider.played for provider in providers.values()] == [1, 1]
 
 
@@ -130,7 +139,7 @@ def test_a_route_that_the_client_was_told_of_is_not_left() -> None:
         gateway = limited({"first": slow, "second": ScriptedProvider()}, first_byte=0.08)
         return await streamed(gateway, Patience(first_event=0.02))
 
-    route, frames = asyncio.run(read())
+    route, frames = run(read())
 
     assert route == "first/m"
     assert b"message_stop" in frames
@@ -166,9 +175,7 @@ def test_a_translation_that_hangs_is_left_too() -> None:
             await asyncio.sleep(60)
             return await super().prepare(call)
 
-    assert asyncio.run(streamed(limited({"first": Slow(), "second": ScriptedProvider()}, first_byte=0.02)))[0] == (
-        "second/m"
-    )
+    assert run(streamed(limited({"first": Slow(), "second": ScriptedProvider()}, first_byte=0.02)))[0] == ("second/m")
 
 
 def test_a_stand_in_that_refuses_leaves_the_timeout_to_be_told() -> None:
@@ -176,7 +183,7 @@ def test_a_stand_in_that_refuses_leaves_the_timeout_to_be_told() -> None:
     refusing = ScriptedProvider(refusal=InvalidRequest("no images"))
 
     with pytest.raises(UpstreamTimedOut, match="did not begin to answer in time") as caught:
-        asyncio.run(streamed(limited({"first": hanging(), "second": refusing}, first_byte=0.02)))
+        run(streamed(limited({"first": hanging(), "second": refusing}, first_byte=0.02)))
 
     assert caught.value.retryable
 
@@ -187,7 +194,7 @@ def test_what_a_route_used_before_its_limit_is_paid() -> None:
     limiter = RecordingLimiter()
     gateway = limited({"first": first, "second": ScriptedProvider()}, whole_reply=0.02)
 
-    asyncio.run(create_message(replace(gateway, limiter=limiter), CALLER, REQUEST, Sender(), Trace("req_1"), b"{}"))
+    run(create_message(replace(gateway, limiter=limiter), CALLER, REQUEST, Sender(), Trace("req_1"), b"{}"))
 
     assert limiter.settled == [Usage(input_tokens=14, output_tokens=5)]
 
@@ -204,5 +211,5 @@ def test_a_count_that_does_not_come_is_asked_of_the_next_route() -> None:
     first = Hanging()
     gateway = limited({"first": first, "second": ScriptedProvider(tokens=9)}, first_byte=0.02)
 
-    assert asyncio.run(count_tokens(gateway, QUESTION, Sender(), b"{}", Trace("req_1"))) == 9
+    assert run(count_tokens(gateway, QUESTION, Sender(), b"{}", Trace("req_1"))) == 9
     assert first.played == 1

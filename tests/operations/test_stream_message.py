@@ -1,7 +1,6 @@
 """One request, its reply as a stream that never pretends to have ended well."""
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -9,15 +8,18 @@ from pydantic_core import from_json
 
 from megallm.errors import InternalError, UpstreamFailed, UpstreamOverloaded, UpstreamTimedOut
 from megallm.keys import Caller
+from megallm.messages.calls import Call
 from megallm.messages.events import Event, MessageStart, TextDelta, Usage
 from megallm.messages.requests import MessagesRequest
 from megallm.messages.sse import PING, SseDecoder, encode
 from megallm.operations import stream_message as module
+from megallm.operations.ports import PreparedCall
 from megallm.operations.route_call import Sender
 from megallm.operations.stream_message import Patience, StreamAnswer, stream_message
 from megallm.operations.trace import Trace
 from megallm.settings import Settings
 from tests.fakes import Cancelled, Pause, RecordingLimiter, ScriptedProvider, Step, gateway, text_reply
+from tests.limits.simulated_time import SimulatedTime, simulated
 
 BODY = b" " * 100
 CALLER = Caller("abcdefgh", "basic")
@@ -58,9 +60,22 @@ class Stream:
         return b"".join(encode(event, self.trace.message_id or "", "claude-test") for event in events)
 
 
+class SlowToPrepare(ScriptedProvider):
+    """Prepares a call only when it is let."""
+
+    def __init__(self, script: list[Event]) -> None:
+        super().__init__(script)
+        self.asked, self.let = asyncio.Event(), asyncio.Event()
+
+    async def prepare(self, call: Call[MessagesRequest]) -> PreparedCall:
+        self.asked.set()
+        await self.let.wait()
+        return await super().prepare(call)
+
+
 def run(work: Callable[[], Awaitable[None]]) -> None:
     async def bounded() -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await work()
 
     asyncio.run(bounded())
@@ -319,12 +334,12 @@ def test_the_time_it_takes_to_be_let_in_is_not_there_for_the_upstream(admitting:
 
     provider = ScriptedProvider([Pause()])
     stream = Stream(provider, settings=Settings(upstream_timeout_seconds=0.4), limiter=Slow())
-    began = time.monotonic()
+    time = SimulatedTime()
 
     with pytest.raises(UpstreamTimedOut):
-        asyncio.run(stream.read())
+        simulated(stream.read(), time)
 
-    assert 0.4 <= time.monotonic() - began < 0.65
+    assert time.seconds == pytest.approx(0.4)
     assert (len(provider.calls), stream.limiter.settled) == (calls, [None] * calls)
 
 
@@ -344,5 +359,24 @@ def test_a_slow_client_stops_the_upstream_from_being_read() -> None:
         assert len(piece) < module.BACKLOG_BYTES + 2000
         assert len(piece) + len(rest) > 5000 * 1000
         await answer.aclose()
+
+    run(work)
+
+
+def test_a_message_that_begins_just_as_the_patience_runs_out_is_begun_once() -> None:
+    """C25: the upstream's own message_start comes while ours waits for the route that its headers name."""
+    provider = SlowToPrepare(text_reply("a", "b"))
+    stream = Stream(provider, patience=Patience(first_event=0.01))
+
+    async def work() -> None:
+        opening = asyncio.create_task(stream.open())
+        await provider.asked.wait()
+        await asyncio.sleep(0.05)  # the patience has run out; what it waits for comes together with the reply
+        provider.let.set()
+        answer = await opening
+        body = b"".join([piece async for piece in answer.frames])
+        await answer.aclose()
+
+        assert body == stream.frames(text_reply("a", "b"))
 
     run(work)

@@ -18,9 +18,13 @@ HEADERS = {"content-type": "application/json"}
 
 
 def with_server(
-    script: Script, use: Callable[[Http, RawServer], Awaitable[ResultT]], *, connect_seconds: float = 5.0
+    script: Script,
+    use: Callable[[Http, RawServer], Awaitable[ResultT]],
+    *,
+    connect_seconds: float = 60.0,
+    loop: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop,
 ) -> ResultT:
-    """What *use* gives, with a client and a server of its own."""
+    """What *use* gives, with a client and a server of its own; both run on one loop."""
 
     async def run() -> ResultT:
         async with serving(script) as server:
@@ -30,7 +34,8 @@ def with_server(
             finally:
                 await http.aclose()
 
-    return asyncio.run(run())
+    with asyncio.Runner(loop_factory=loop) as runner:
+        return runner.run(run())
 
 
 async def post(http: Http, url: str, body: bytes = b"{}") -> HttpAnswer:

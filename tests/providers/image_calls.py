@@ -37,7 +37,7 @@ def images(
     allowed: Callable[[str], bool] = lambda address: address == LOOPBACK,
     trusting: Authority | None = None,
     max_bytes: int = 100_000,
-    seconds: float = 10.0,
+    seconds: float = 60.0,
 ) -> SafeImages:
     return SafeImages(
         lookup=lookup or Names(),
@@ -50,7 +50,7 @@ def images(
 
 
 def fetched(
-    script: Script, *, host: str = HOST, path: str = "/cat.png", max_bytes: int = 100_000, seconds: float = 10.0
+    script: Script, *, host: str = HOST, path: str = "/cat.png", max_bytes: int = 100_000, seconds: float = 60.0
 ) -> tuple[tuple[str, bytes] | str, RawServer]:
     """What one fetch gives, or the message of its refusal; and the server as it was left."""
 

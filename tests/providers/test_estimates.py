@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from megallm.messages.requests import TokenCountRequest
-from megallm.providers.estimates import MOST_IMAGE_TOKENS, file_tokens, image_tokens, request_tokens
+from megallm.messages.requests import MessagesRequest, TokenCountRequest, parse
+from megallm.providers.estimates import MOST_IMAGE_TOKENS, body_bytes, file_tokens, image_tokens, request_tokens
 
 PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
 
@@ -35,6 +35,17 @@ def source(data: str, media_type: str) -> dict[str, object]:
 def test_a_plain_question_is_its_text_and_a_frame() -> None:
     """Four tokens for the request, and four for a turn."""
     assert counted("Hello") == (4 + 4, ["Hello"])
+
+
+@pytest.mark.parametrize("told", [b"", b',"stream":true', b',"stream":false'])
+def test_a_body_is_as_large_whether_it_asks_for_a_stream_or_not(told: bytes) -> None:
+    """So that both are estimated the same (C31); a batch's request may have no body of its own."""
+    body = b'{"model":"m","max_tokens":5,"messages":[{"role":"user","content":"Hi"}]'
+
+    request = parse(body + told + b"}", MessagesRequest)
+
+    assert body_bytes(request, body + told + b"}") == len(body) + 1
+    assert body_bytes(request, b"") == 0
 
 
 @pytest.mark.parametrize(

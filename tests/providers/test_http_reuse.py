@@ -21,7 +21,7 @@ def test_a_connection_that_the_server_closed_while_idle_is_not_used_again() -> N
         statuses = []
         for _ in range(3):
             statuses.append((await post(http, server.url)).status)
-            await asyncio.sleep(0.02)
+            await _until_spoilt(http)
         return statuses, len(server.connections)
 
     assert with_server(script, use) == ([200, 200, 200], 3)
@@ -41,10 +41,19 @@ def test_bytes_that_come_while_a_connection_is_idle_are_nobodys_reply() -> None:
         bodies = []
         for _ in range(2):
             bodies.append((await post(http, server.url)).body)
-            await asyncio.sleep(0.1)
+            await _until_spoilt(http)
         return bodies, len(server.connections)
 
     assert with_server(script, use) == ([b"{}", b"{}"], 2)
+
+
+async def _until_spoilt(http: Http) -> None:
+    """Until what the server did to the kept connection has come."""
+    assert http._pool is not None
+    kept = [protocol for connections in http._pool._conns.values() for protocol, _ in connections]
+    async with asyncio.timeout(60):
+        while not all(protocol.should_close for protocol in kept):  # noqa: ASYNC110  aiohttp has no event for it
+            await asyncio.sleep(0.001)
 
 
 def test_a_connection_on_which_a_request_is_not_all_sent_is_not_kept() -> None:

@@ -24,6 +24,8 @@ THROTTLE = (400, b'{"__type": "com.amazonaws.dynamodb.v20120810#ProvisionedThrou
 NO_TABLE = (400, b'{"__type": "com.amazonaws.dynamodb.v20120810#ResourceNotFoundException", "message": "secret"}')
 BROKEN = (503, b"<html>")
 NOT_ANSWERED = (0, b"")
+# Where what counts is how often it is tried, no attempt may run out of time on a machine that is busy.
+PATIENCE_SECONDS = 60.0
 
 Reply = tuple[int, bytes]
 
@@ -68,6 +70,23 @@ class Engine:
         thread.join()
 
 
+def http_to(
+    url: str,
+    *,
+    credentials: Callable[[], Credentials | None] = lambda: Credentials("access", "secret"),
+    clock: ServerClock | None = None,
+    seconds: float = PATIENCE_SECONDS,
+) -> DynamoHttp:
+    return DynamoHttp(
+        endpoint_url=url,
+        region="eu-central-1",
+        credentials=credentials,
+        clock=clock or ServerClock(),
+        attempt_seconds=seconds,
+        connect_seconds=PATIENCE_SECONDS,
+    )
+
+
 def called(
     *replies: Reply,
     once: bool = False,
@@ -78,9 +97,7 @@ def called(
     """What a call gives, or raises, and the requests that it made."""
 
     async def work(url: str) -> object:
-        http = DynamoHttp(
-            endpoint_url=url, region="eu-central-1", credentials=credentials, clock=clock or ServerClock()
-        )
+        http = http_to(url, credentials=credentials, clock=clock)
         try:
             return await http.call("UpdateItem", {"TableName": "limits"}, once=once)
         except (ConditionFailed, Throttled, NoAnswer) as error:
@@ -182,12 +199,7 @@ def test_a_call_that_may_be_made_only_once_is() -> None:
 
 def test_an_engine_that_is_not_there_is_no_answer() -> None:
     """After the attempts; the address is not told."""
-    http = DynamoHttp(
-        endpoint_url="http://127.0.0.1:9",
-        region="eu-central-1",
-        credentials=lambda: Credentials("a", "b"),
-        clock=ServerClock(),
-    )
+    http = http_to("http://127.0.0.1:9")
 
     async def work() -> None:
         with pytest.raises(NoAnswer, match=r"^ClientConnectorError$"):
@@ -202,13 +214,7 @@ def test_an_engine_that_hangs_is_given_up() -> None:
     held = threading.Event()
 
     async def work(url: str) -> float:
-        http = DynamoHttp(
-            endpoint_url=url,
-            region="eu-central-1",
-            credentials=lambda: Credentials("a", "b"),
-            clock=ServerClock(),
-            attempt_seconds=0.05,
-        )
+        http = http_to(url, seconds=0.05)
         began = time.monotonic()
         with pytest.raises(NoAnswer, match="TimeoutError"):
             await http.call("UpdateItem", {}, once=True)
@@ -223,11 +229,30 @@ def test_an_engine_that_hangs_is_given_up() -> None:
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     try:
-        assert asyncio.run(work(f"http://127.0.0.1:{server.server_port}")) < 2
+        assert asyncio.run(work(f"http://127.0.0.1:{server.server_port}")) < PATIENCE_SECONDS
     finally:
         held.set()
         server.shutdown()
         server.server_close()
+
+
+def test_a_call_under_way_opens_nothing_after_the_connections_were_closed() -> None:
+    """Nobody would close what it opened: it ends, as if the table did not answer."""
+
+    async def work(engine: Engine) -> None:
+        http = http_to(engine.url)
+        call = asyncio.create_task(http.call("UpdateItem", {}))
+        while not engine.requests:  # noqa: ASYNC110  another thread fills it
+            await asyncio.sleep(0)
+        await http.aclose()
+        with pytest.raises(NoAnswer):
+            await call
+        assert http._session is None
+
+    with Engine(BROKEN).running() as engine:
+        asyncio.run(work(engine))
+
+    assert len(engine.requests) == 1
 
 
 def test_without_credentials_nothing_is_sent() -> None:
@@ -250,7 +275,7 @@ def test_credentials_that_run_out_are_fetched_anew() -> None:
     credentials = RefreshableCredentials.create_from_metadata(fetch(), refresh_using=fetch, method="test")
 
     async def work(url: str) -> None:
-        http = DynamoHttp(endpoint_url=url, region="eu-central-1", credentials=lambda: credentials, clock=ServerClock())
+        http = http_to(url, credentials=lambda: credentials)
         for _ in range(2):
             await http.call("UpdateItem", {})
         await http.aclose()
@@ -326,12 +351,7 @@ def test_a_proxy_of_the_environment_is_used_as_boto3_uses_it(monkeypatch: pytest
         monkeypatch.setenv("no_proxy", "127.0.0.1")
 
         async def work(endpoint_url: str) -> object:
-            http = DynamoHttp(
-                endpoint_url=endpoint_url,
-                region="eu-central-1",
-                credentials=lambda: Credentials("a", "b"),
-                clock=ServerClock(),
-            )
+            http = http_to(endpoint_url)
             try:
                 return await http.call("UpdateItem", {}, once=True)
             finally:

@@ -12,7 +12,7 @@ from math import ceil
 
 from pydantic_core import to_json
 
-from megallm.messages.requests import TokenCountRequest
+from megallm.messages.requests import MessagesRequest, TokenCountRequest
 from megallm.providers.image_size import size_of
 
 MOST_IMAGE_TOKENS = 1600
@@ -42,6 +42,13 @@ def request_tokens(request: TokenCountRequest, count_text: Callable[[str], int])
         else:
             tokens += part
     return max(1, tokens + count_text("\n".join(texts)))
+
+
+def body_bytes(request: MessagesRequest, body: bytes) -> int:
+    """The size of a request's body but for ``stream``, as the SDKs write it: a streamed one costs no more (C31)."""
+    if "stream" not in request.model_fields_set:
+        return len(body)
+    return max(0, len(body) - len(',"stream":true' if request.stream else ',"stream":false'))
 
 
 def image_tokens(base64: str) -> int:

@@ -65,6 +65,7 @@ class DynamoHttp:
         credentials: "Callable[[], Credentials | None]",
         clock: ServerClock,
         attempt_seconds: float = _ATTEMPT_SECONDS,
+        connect_seconds: float = _CONNECT_SECONDS,
     ) -> None:
         parts = urlsplit(endpoint_url)
         self._url = f"{parts.scheme}://{parts.netloc}/"
@@ -72,19 +73,19 @@ class DynamoHttp:
         self._find_credentials = credentials
         self._credentials: Credentials | None = None
         self._clock = clock
-        self._timeout = aiohttp.ClientTimeout(total=attempt_seconds, sock_connect=_CONNECT_SECONDS)
+        self._timeout = aiohttp.ClientTimeout(total=attempt_seconds, sock_connect=connect_seconds)
         self._proxy = _proxy_for(parts.scheme, parts.hostname or "")
         self._session: aiohttp.ClientSession | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def call(self, operation: str, request: Mapping[str, object], *, once: bool = False) -> Mapping[str, Any]:
         """The operation's answer. Raises ConditionFailed, Throttled or NoAnswer. *once*: an attempt may be the last."""
-        body = to_json(request)
+        body, session = to_json(request), self._client()
         repeated = False
         failure: Exception
         for wait in (None,) if once else (*_WAITS_SECONDS, None):
             try:
-                status, text = await self._send(operation, body)
+                status, text = await self._send(session, operation, body)
             except (aiohttp.ClientError, OSError) as error:  # a TimeoutError is an OSError
                 repeated, failure = True, NoAnswer(type(error).__name__)
                 failure.__cause__ = error
@@ -102,7 +103,7 @@ class DynamoHttp:
                 else:
                     failure = NoAnswer(code)
                     break
-            if wait is None:
+            if wait is None or session.closed:  # what a call under way opened after aclose() nobody would close
                 break
             await asyncio.sleep(wait * (0.5 + random.random()))  # noqa: S311  it spreads retries, no secret
         log("dynamodb_failed", {"operation": operation, "failure": str(failure)})
@@ -114,7 +115,7 @@ class DynamoHttp:
         if session is not None:
             await session.close()
 
-    async def _send(self, operation: str, body: bytes) -> tuple[int, bytes]:
+    async def _send(self, session: aiohttp.ClientSession, operation: str, body: bytes) -> tuple[int, bytes]:
         sent = self._clock()
         headers = self._signer.sign(
             {"content-type": "application/x-amz-json-1.0", "x-amz-target": f"{_PROTOCOL}.{operation}"},
@@ -122,7 +123,9 @@ class DynamoHttp:
             await self._frozen_credentials(),
             sent / SECOND,
         )
-        async with self._client().post(self._url, data=body, headers=headers, proxy=self._proxy) as response:
+        if session.closed:
+            raise aiohttp.ClientConnectionError
+        async with session.post(self._url, data=body, headers=headers, proxy=self._proxy) as response:
             text = await response.read()
         date = response.headers.get("date")
         if date is not None:

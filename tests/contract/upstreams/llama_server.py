@@ -47,10 +47,10 @@ class LlamaServer:
 
     def busy_slots(self) -> int:
         """How many replies are being written."""
-        return sum(slot["is_processing"] for slot in httpx.get(f"{self.url}/slots").json())
+        return sum(slot["is_processing"] for slot in httpx.get(f"{self.url}/slots", timeout=60).json())
 
     def tokens(self, messages: list[dict[str, str]]) -> int:
         """The length of the prompt, asked of the server itself."""
-        answer = httpx.post(f"{self.url}/v1/chat/completions/input_tokens", json={"messages": messages})
+        answer = httpx.post(f"{self.url}/v1/chat/completions/input_tokens", json={"messages": messages}, timeout=60)
         tokens: int = answer.json()["input_tokens"]
         return tokens

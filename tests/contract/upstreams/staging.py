@@ -113,7 +113,7 @@ class Stage:
     @cached_property
     def client(self) -> Anthropic:
         """The official SDK, which tries nothing twice."""
-        return Anthropic(base_url=self.server.url, api_key=KEY, max_retries=0, timeout=60)
+        return Anthropic(base_url=self.server.url, api_key=KEY, max_retries=0, timeout=300)
 
     def __enter__(self) -> Self:
         self.server.start()

@@ -18,7 +18,7 @@ class Caller:
     """A client that can leave at any moment: its socket."""
 
     def __init__(self, stage: Stage, dialect: Dialect, mode: Mode) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", stage.server.port), timeout=30)
+        self._socket = socket.create_connection(("127.0.0.1", stage.server.port), timeout=90)
         body = to_json({**QUESTION, "model": model_for(dialect), "stream": mode == "stream"})
         head = (
             "POST /v1/messages HTTP/1.1",

@@ -25,7 +25,7 @@ def test_the_upstream_gets_the_operators_key_alone(
     headers = {"x-api-key": KEY, "authorization": f"Bearer {KEY}", "cookie": "a=b", "x-secret": "of the caller"}
     body = {**QUESTION, "model": model_for(dialect), "stream": mode == "stream"}
 
-    response = httpx.post(f"{gateway.server.url}/v1/messages", headers=headers, json=body)
+    response = httpx.post(f"{gateway.server.url}/v1/messages", headers=headers, json=body, timeout=60)
 
     sent = upstream.exchanges[-1].received
     assert response.status_code == 200

@@ -37,7 +37,7 @@ def frames_of(running: Stage, dialect: Dialect) -> Iterator[tuple[httpx.Response
     """The response, and its frames as they come, pings too."""
     body = {**QUESTION, "model": model_for(dialect), "stream": True}
     with (
-        httpx.Client(timeout=30) as client,
+        httpx.Client(timeout=90) as client,
         client.stream("POST", f"{running.server.url}/v1/messages", headers={"x-api-key": KEY}, json=body) as response,
     ):
         yield response, _frames(response)
@@ -84,8 +84,9 @@ def test_upstreams_that_stall_are_given_up(upstream: Listener, credentials: None
         return fault.script(dialect, received)
 
     upstream.play(answer)
+    patience = Patience(first_event=60, ping=60)  # so that nothing begins a message but the upstream
     with (
-        stage(catalogue(upstream.url), tmp_path, timeout_seconds=2) as hurried,
+        stage(catalogue(upstream.url), tmp_path, timeout_seconds=8, patience=patience) as hurried,
         ThreadPoolExecutor(len(cases)) as pool,
     ):
         calls = [

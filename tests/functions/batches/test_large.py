@@ -25,7 +25,7 @@ from tests.functions.batches.talking import PATH, Talk, gateway_of
 MEBIBYTE = 1024 * 1024
 LINE = b'{"custom_id":"a","result":{"type":"canceled"}}\n'
 HEADERS = {"x-api-key": KEY}
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 90.0
 
 
 def piece_of(number: int) -> bytes:

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 
 Json = Any  # what goes over the wire
 
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 180.0
 
 
 @pytest.fixture(scope="module")

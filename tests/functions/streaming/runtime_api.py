@@ -10,7 +10,7 @@ from typing import Self
 
 from tests.functions.streaming.wire import Answer, Json, Post, answer_of, post_of
 
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 90.0
 
 REQUEST_ID = "8476a536-e9f4-11e8-9739-2dfe598c3fcd"
 FUNCTION_ARN = "arn:aws:lambda:us-east-1:123456789012:function:megallm-api"

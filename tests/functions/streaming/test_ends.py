@@ -77,7 +77,7 @@ def test_a_reader_that_takes_nothing_does_not_outlive_the_invocation() -> None:
 
     async def scenario() -> None:
         async with serving(failing_once(app)) as served:
-            exchange = served.api.invoke(event("rest_v1"), seconds=0.5)
+            exchange = served.api.invoke(event("rest_v1"), seconds=3.0)
             exchange.reading.clear()
             await served.api.idle()  # the runtime has asked for the next one
 

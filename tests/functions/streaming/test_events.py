@@ -129,7 +129,7 @@ def test_a_call_ends_before_the_function_does(
     """The invocation's deadline reaches the app: a second before it the caller is told, and the slot is free."""
     upstream.play(lambda _: [Stall()])
 
-    exchange = answered(streaming, ask("REST API", surroundings.key, stream=False), seconds=2.5)
+    exchange = answered(streaming, ask("REST API", surroundings.key, stream=False), seconds=6.0)
 
     assert (exchange.answer.status, exchange.answer.json["error"]["type"]) == (504, "timeout_error")
     assert surroundings.leases == 0

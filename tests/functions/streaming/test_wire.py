@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 
 import pytest
 from mangum.types import Receive, Scope, Send
@@ -169,11 +170,13 @@ def test_a_binary_body_reaches_the_app_as_it_was(kind: str, chunked: bool) -> No
 async def tell(scope: Scope, receive: Receive, send: Send) -> None:
     """An app that answers with what it sees of its invocation."""
     context = scope["aws.context"]
+    before = time.time()
+    left = context.get_remaining_time_in_millis() / 1000
     seen = {
         "request_id": context.aws_request_id,
         "arn": context.invoked_function_arn,
         "function": [context.function_name, context.memory_limit_in_mb],
-        "seconds": round(context.get_remaining_time_in_millis() / 1000),
+        "deadline": [before + left, time.time() + left],
         "path": scope["path"],
         "client": scope["client"][0],
     }
@@ -200,17 +203,20 @@ FUNCTION_URL = {
 def test_the_app_sees_its_invocation(happening: Json) -> None:
     """Mangum's scope, with the context that tells the time left: the app ends its calls by it."""
 
-    async def scenario() -> Json:
+    async def scenario() -> tuple[Json, float]:
         async with serving(tell) as served:
             exchange = served.api.invoke(happening, request_id=REQUEST_ID, seconds=42)
             await exchange.end()
-            return exchange.answer.json
+            return exchange.answer.json, int(exchange.headers["Lambda-Runtime-Deadline-Ms"]) / 1000
 
-    assert asyncio.run(scenario()) == {
+    seen, deadline = asyncio.run(scenario())
+
+    earliest, latest = seen.pop("deadline")
+    assert earliest - 0.01 < deadline < latest + 0.01
+    assert seen == {
         "request_id": REQUEST_ID,
         "arn": FUNCTION_ARN,
         "function": ["megallm-api", 512],
-        "seconds": 42,
         "path": "/v1/models",
         "client": "198.51.100.7",
     }

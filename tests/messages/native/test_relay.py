@@ -98,6 +98,28 @@ def test_tokens_of_a_reply_that_breaks_off_are_guessed_from_what_was_relayed() -
     assert [relay.usage and relay.usage.output_tokens for relay in (short, long, nothing)] == [3, 97, None]
 
 
+def test_a_prompt_that_the_end_takes_back_stays() -> None:
+    """Nought is no figure of a prompt."""
+    end = '{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"input_tokens":0,"output_tokens":2}}'
+
+    relay, _ = relay_of(START, end)
+
+    assert relay.usage is not None
+    assert (relay.usage.input_tokens, relay.usage.output_tokens) == (3, 2)
+
+
+def test_what_the_end_has_told_is_not_guessed_again() -> None:
+    """Where the reason comes behind it."""
+    told = '{"type":"message_delta","delta":{},"usage":{"output_tokens":2}}'
+
+    relay, _ = relay_of(
+        START, TEXT, HI.replace("Hi", "x" * 400), told, '{"type":"message_delta","delta":{"stop_reason":"end_turn"}}'
+    )
+
+    assert relay.usage is not None
+    assert relay.usage.output_tokens == 2
+
+
 def test_a_ping_before_the_message_is_left_out() -> None:
     """Nothing may stand before message_start."""
     ping = '{"type":"ping"}'
@@ -185,6 +207,16 @@ def test_bytes_are_relayed_as_strings_are() -> None:
     relay, _ = relay_of(START, TEXT)
 
     assert relay.event("", HI.encode()) == relay.event("content_block_delta", HI)
+
+
+def test_bytes_that_are_not_utf8_are_replaced() -> None:
+    """What is relayed unread is text all the same; strings have been through a decoder."""
+    relay, _ = relay_of(START, TEXT)
+
+    (event,) = relay.event("", HI.replace("Hi", "H?é").encode().replace(b"?", b"\xff"))
+
+    replaced = HI.replace("Hi", "H\ufffdé")
+    assert event == Relayed(f"event: content_block_delta\ndata: {replaced}\n\n".encode())
 
 
 def test_a_reason_in_a_later_message_delta_joins_what_came_before() -> None:

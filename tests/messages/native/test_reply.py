@@ -28,11 +28,41 @@ def test_a_message_keeps_all_its_fields() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("usage", "counted"),
+    [
+        ("null", (7, 3)),
+        ('"none"', (7, 3)),
+        ("{}", (7, 3)),
+        ('{"input_tokens":null,"output_tokens":null}', (7, 3)),
+        ('{"input_tokens":0,"output_tokens":true}', (7, 3)),
+        ('{"input_tokens":40,"output_tokens":null}', (40, 3)),
+        ('{"input_tokens":null,"output_tokens":0}', (7, 0)),
+        ('{"cache_read_input_tokens":9,"output_tokens":5}', (0, 5)),
+    ],
+)
+def test_what_the_usage_leaves_out_is_an_estimate_as_in_a_stream(usage: str, counted: tuple[int, int]) -> None:
+    """Some gateways tell none: a quarter of the bytes that the model wrote, and what we know of the input (C31)."""
+    body = f'{{"content":[{{"type":"text","text":"Größe 🎉"}}],"stop_reason":"end_turn","usage":{usage}}}'
+
+    reply = native_reply(body.encode(), input_estimate=7)
+
+    assert (reply.usage.input_tokens, reply.usage.output_tokens) == counted
+
+
 def test_a_message_without_usage_is_survived() -> None:
-    """Some gateways tell none."""
+    """No member, no estimate, nothing said: there is still no prompt without tokens."""
     reply = native_reply(b'{"content":[],"stop_reason":"end_turn"}')
 
-    assert (reply.content, reply.usage) == ((), Usage())
+    assert (reply.content, reply.usage) == ((), Usage(1))
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_bytes_that_are_not_utf8_are_replaced(mark: bytes) -> None:
+    """As in a stream (C31); a byte-order mark is none of them."""
+    body = mark + b'{"content":[{"type":"text","text":"a\xff\xfeb"}],"stop_reason":"end_turn"}'
+
+    assert native_reply(body).content == ({"type": "text", "text": "a\ufffd\ufffdb"},)
 
 
 def test_a_stop_sequence_of_the_request_is_the_reason() -> None:

@@ -92,6 +92,7 @@ def run(
     use: Callable[[AnthropicProvider], Awaitable[ResultT]],
     *,
     key: ApiKey | None = None,
+    loop: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop,
     **settings: Any,  # Any: those of AnthropicSettings
 ) -> tuple[ResultT, RawServer]:
     """What *use* makes of the provider, and the server that it talked to."""
@@ -100,7 +101,8 @@ def run(
         async with talking(script, key=key, **settings) as (provider, server):
             return await use(provider), server
 
-    return asyncio.run(talk())
+    with asyncio.Runner(loop_factory=loop) as runner:
+        return runner.run(talk())
 
 
 def answering(*answers: bytes) -> Script:

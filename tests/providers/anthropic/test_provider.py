@@ -419,7 +419,7 @@ def test_cancelling_a_call_ends_it_upstream() -> None:
             task = asyncio.create_task(created(provider))
             await there.wait()
             task.cancel()
-            await asyncio.wait_for(left.wait(), 5)
+            await asyncio.wait_for(left.wait(), 60)
 
     asyncio.run(talk())
 

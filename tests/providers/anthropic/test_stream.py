@@ -9,8 +9,9 @@ from megallm.errors import GatewayError, UpstreamFailed, UpstreamOverloaded
 from megallm.messages.events import MessageDelta, MessageStart, MessageStop, Relayed, StreamEvent, Usage
 from megallm.providers.anthropic.provider import AnthropicProvider
 from tests.providers.raw_server import Connection, Script, answer
+from tests.providers.slow_clock import SlowClock, turns
 
-from .talking import END, START, STREAM, TEXT, answering, call_of, events_of, fields_of, run, sse, talking
+from .talking import END, MESSAGE, START, STREAM, TEXT, answering, call_of, events_of, fields_of, run, sse, talking
 
 RELAYED = [Relayed(frame) for frame in TEXT]
 
@@ -50,13 +51,39 @@ def test_events_come_as_they_are_sent() -> None:
 
 
 def test_the_estimate_stands_where_the_upstream_has_no_figure() -> None:
-    """A quarter of the body's bytes."""
+    """A quarter of the body's bytes without ``stream``."""
     stream = STREAM.replace(b'"input_tokens":3,', b"")
 
     events, server = run(answering(sse(stream)), events_of)
 
     assert isinstance(events[0], MessageStart)
-    assert events[0].usage.input_tokens == len(server.connections[0].bodies[0]) // 4
+    sent = server.connections[0].bodies[0].replace(b',"stream":true', b"")
+    assert events[0].usage.input_tokens == len(sent) // 4
+
+
+@pytest.mark.parametrize("usage", [b"null", b"[]", b"{}", b'{"input_tokens":null,"output_tokens":null}'])
+def test_an_upstream_that_tells_no_usage_is_charged_the_same_streamed_and_whole(usage: bytes) -> None:
+    """What the reply says and what the call is settled with, in both modes (C31, C38)."""
+    start = START.replace(b'{"input_tokens":3,"output_tokens":1}', usage)
+    stream = start + b"".join(TEXT) + END.replace(b'{"output_tokens":2}', usage)
+    whole = MESSAGE.replace(b'{"input_tokens":3,"output_tokens":2}', usage)
+
+    async def streamed(provider: AnthropicProvider) -> list[Usage | None]:
+        prepared = await provider.prepare(call_of(stream=True))
+        async with aclosing(prepared.stream()) as events:
+            told = [event.usage async for event in events if isinstance(event, MessageDelta)]
+        return [*told, prepared.usage]
+
+    async def unstreamed(provider: AnthropicProvider) -> list[Usage | None]:
+        prepared = await provider.prepare(call_of())
+        return [(await prepared.create()).usage, prepared.usage]
+
+    (told, charged), _ = run(answering(sse(stream)), streamed)
+    got, _ = run(answering(answer(content_length=str(len(whole))) + whole), unstreamed)
+
+    assert got == [told, charged]
+    assert charged is not None
+    assert (charged.input_tokens, charged.output_tokens) == (18, 1)
 
 
 def test_stop_sequences_of_the_request_are_known_by_name() -> None:
@@ -163,7 +190,7 @@ def test_leaving_a_stream_ends_it_upstream(by: str) -> None:
                 await asyncio.sleep(0.05)
                 waiting.cancel()
                 await asyncio.wait([waiting])
-            await asyncio.wait_for(left.wait(), 5)
+            await asyncio.wait_for(left.wait(), 60)
 
     asyncio.run(talk())
 
@@ -175,14 +202,14 @@ def test_a_connection_is_used_again_after_a_stream() -> None:
         while True:
             await connection.request()
             await connection.send(answer(content_type="text/event-stream", content_length=str(len(STREAM) + 2)), STREAM)
-            await asyncio.sleep(0.02)
+            await turns()
             await connection.send(b"\n\n")
 
     async def use(provider: AnthropicProvider) -> None:
         for _ in range(3):
             await events_of(provider)
 
-    _, server = run(script, use)
+    _, server = run(script, use, loop=SlowClock)
 
     assert (len(server.connections), len(server.heads)) == (1, 3)
 
@@ -200,7 +227,7 @@ def test_what_comes_after_the_end_cannot_spoil_it(ending: str) -> None:
             await connection.gone()
 
     async def use(provider: AnthropicProvider) -> list[StreamEvent]:
-        return await asyncio.wait_for(events_of(provider), 5)
+        return await asyncio.wait_for(events_of(provider), 60)
 
     events, _ = run(script, use)
 

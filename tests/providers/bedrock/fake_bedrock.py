@@ -143,7 +143,7 @@ async def bedrock(
         await server.stop()
 
 
-async def within(awaitable: Awaitable[object], seconds: float = 10.0) -> None:
+async def within(awaitable: Awaitable[object], seconds: float = 60.0) -> None:
     """Waits, but not for ever."""
     async with asyncio.timeout(seconds):
         await awaitable

@@ -63,7 +63,7 @@ def test_a_held_stream_begins_before_it_is_judged(make: Callable[[], Call[Messag
         async with bedrock(lambda _: Answer([sent[: len(sent) // 2], hold])) as (_, provider):
             prepared = await provider.prepare(make())
             events = prepared.stream()
-            assert isinstance(await asyncio.wait_for(anext(events), 5), MessageStart)
+            assert isinstance(await asyncio.wait_for(anext(events), 60), MessageStart)
             await within(hold.reached.wait())
             await events.aclose()
             await within(hold.left.wait())
@@ -86,7 +86,7 @@ def test_claude_is_seen_thinking_before_its_answer_is_judged() -> None:
     async def main() -> list[StreamEvent]:
         async with bedrock(lambda _: Answer([invoke_frames(thought), hold])) as (_, provider):
             events = (await provider.prepare(claude())).stream()
-            seen = [await asyncio.wait_for(anext(events), 5) for _ in range(3)]
+            seen = [await asyncio.wait_for(anext(events), 60) for _ in range(3)]
             await events.aclose()
             return seen
 

@@ -317,7 +317,7 @@ def test_closing_the_stream_ends_the_generation(provider: EmbeddedProvider) -> N
         for events in streams:
             await events.aclose()
         left = provider.running
-        reply = await asyncio.wait_for(prepared(provider, "Short", max_tokens=1).create(), 20)
+        reply = await asyncio.wait_for(prepared(provider, "Short", max_tokens=1).create(), 120)
         return occupied, left, reply.stop_reason
 
     assert asyncio.run(occupy_and_leave()) == (2, 0, "max_tokens")
@@ -328,7 +328,7 @@ def test_cancelling_the_task_ends_the_generation(provider: EmbeddedProvider) -> 
 
     async def cancel() -> tuple[int, int]:
         task = asyncio.create_task(prepared(provider, "word " * 400, max_tokens=5000).create())
-        for _ in range(2000):
+        for _ in range(12_000):
             if provider.running:
                 break
             await asyncio.sleep(0.01)

@@ -146,7 +146,7 @@ async def events_of(provider: OpenAIProvider, call: Call[MessagesRequest]) -> li
         return [event async for event in events]
 
 
-async def within(awaitable: Awaitable[T], seconds: float = 5.0) -> T:
+async def within(awaitable: Awaitable[T], seconds: float = 60.0) -> T:
     """The result, or TimeoutError: no test waits forever."""
     return await asyncio.wait_for(awaitable, seconds)
 

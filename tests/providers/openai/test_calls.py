@@ -142,8 +142,19 @@ F1, F2, G2 = use("a", "f", x=1), use("b", "f", x=2), use("b", "g", x=2)
         ([tool(index=0, call_id="a", name="f")], [use("a", "f")]),
         ([tool({"x": 1}, index=0, call_id="a", name="f")], [F1]),
         ([tool('{"x":', index=0, call_id="a"), tool("1}", index=0, name="f")], [F1]),
-        # An id that comes late has been replaced.
+        # An id that comes late, but before the arguments, or with them; with the name again.
+        ([tool(index=0, name="f"), tool('{"x":1}', index=0, call_id="a")], [F1]),
+        ([tool(index=0, name="f"), tool(index=0, call_id="a"), tool('{"x":1}', index=0)], [F1]),
+        ([tool(index=0, name="f"), tool('{"x":1}', index=0, call_id="a", name="f")], [F1]),
+        ([tool(index=0, name="f"), tool('{"x":2}', index=0, call_id="b", name="g")], [use("toolu_1", "f"), G2]),
+        # One that comes later still has been replaced, as where another call has begun.
         ([tool('{"x":', index=0, name="f"), tool("1}", index=0, call_id="a")], [use("toolu_1", "f", x=1)]),
+        (
+            [tool(index=0, name="f"), tool('{"x":2}', index=1, call_id="b", name="g"), tool('{"x":1}', index=0)],
+            [use("toolu_1", "f", x=1), G2],
+        ),
+        # The name is repeated, and only then are there arguments.
+        ([tool(index=0, name="f"), tool('{"x":1}', index=0, name="f")], [use("toolu_1", "f", x=1)]),
         # The old way.
         (
             [
@@ -190,6 +201,29 @@ def test_text_after_a_call_opens_a_new_block() -> None:
         InputJsonDelta(2, "{}"),
         BlockStop(2),
     ]
+
+
+def test_a_call_waits_for_its_id_and_nothing_else_does() -> None:
+    """What comes until then is shown; a call that has waited in vain ends the reply."""
+    assert blocks(tool(name="f"), text("x"), chunk({}, "stop")) == [
+        BlockStart(0, {"type": "text", "text": ""}),
+        TextDelta(0, "x"),
+        BlockStop(0),
+        start(1, "toolu_1", "f"),
+        BlockStop(1),
+    ]
+
+
+def test_a_call_that_waits_behind_a_stop_sequence_is_cut_with_the_text() -> None:
+    """As in a whole reply (C12, C31)."""
+    said = reply(tool(name="f"), text("x END y"), END, reading=expected("END"))
+
+    assert (list(said.content), said.stop_reason) == ([{"type": "text", "text": "x "}], "stop_sequence")
+
+
+def test_a_call_that_has_waited_for_its_id_makes_the_reply_end_in_tool_use() -> None:
+    """It is a call like any other."""
+    assert reply(tool(name="f"), chunk({}, "stop")).stop_reason == "tool_use"
 
 
 def test_text_in_the_middle_of_a_call_comes_after_it() -> None:

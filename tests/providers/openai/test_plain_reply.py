@@ -23,7 +23,7 @@ OF_MESSAGES = (
     "function_call",
 )
 OF_CHOICES = ("finish_reason", "index", "message", "delta", "error", "stop_reason", "content_filter_results")
-OF_COMPLETIONS = ("choices", "error", "object", "usage", "timings")
+OF_COMPLETIONS = ("choices", "error", "object", "usage", "timings", "x_groq")
 READINGS = (expected(), expected("x"), expected(prefill="x"))
 
 

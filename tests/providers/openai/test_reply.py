@@ -59,6 +59,14 @@ def test_a_reply_without_content_is_one() -> None:
         assert whole_reply(message, reading=expected(), usage=USAGE) == Reply((), "end_turn", Usage(5, 7))
 
 
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_bytes_that_are_not_utf8_are_replaced(mark: bytes) -> None:
+    """As in a stream (C31); a byte-order mark is none of them."""
+    body = mark + completion({"content": "a??b"}).replace(b"??", b"\xff\xfe")
+
+    assert from_wire(body, expected()).content == ({"type": "text", "text": "a\ufffd\ufffdb"},)
+
+
 def test_an_empty_delta_beside_the_message_is_put_away() -> None:
     """Perplexity sends one."""
     body = json.loads(completion({"content": "a"}))
@@ -84,6 +92,7 @@ def test_an_empty_delta_beside_the_message_is_put_away() -> None:
         completion({"tool_calls": [entry("{")]}),
         completion({"tool_calls": [entry("{}")]}) + b"}",
         completion({"content": "x"})[:-1],
+        completion({"content": "x"}) + b"\xff",
     ],
 )
 def test_rubbish_with_a_200_is_an_error(body: bytes) -> None:
@@ -99,6 +108,10 @@ def test_rubbish_with_a_200_is_an_error(body: bytes) -> None:
         (b'{"error": "x", "choices": null}', UpstreamFailed),
         (b'{"object": "error", "message": "x", "type": "BadRequestError", "code": 400}', InvalidRequest),
         (b'{"choices": [{"error": {"code": 429}, "message": {"content": "x"}, "finish_reason": "stop"}]}', RateLimited),
+        (
+            b'{"x_groq": {"error": "x"}, "choices": [{"message": {"content": "x"}, "finish_reason": "stop"}]}',
+            UpstreamFailed,
+        ),
     ],
 )
 def test_an_error_with_a_200_is_told_by_its_code(body: bytes, kind: type[GatewayError]) -> None:

@@ -222,6 +222,19 @@ def test_usage_that_was_told_stands_over_the_estimate() -> None:
     assert stream.usage == Usage(5, 2)
 
 
+def test_a_usage_in_an_odd_place_counts_beside_text_too() -> None:
+    """Each chunk of the three is like the one before it but for that, which a glance must not miss (C14)."""
+    told = {"prompt_tokens": 5, "completion_tokens": 1}
+    stream = ReplyStream(expected())
+    stream.feed(sse(text("a"), text("b"), text("c")))
+
+    stream.feed(sse(chunk({"content": "d"}, usage=told)))
+    in_the_choice = stream.usage
+    stream.feed(sse({**text("e"), "x_groq": {"usage": {**told, "completion_tokens": 2}}}))
+
+    assert (in_the_choice, stream.usage) == (Usage(5, 1), Usage(5, 2))
+
+
 @pytest.mark.parametrize("last", [STOP, DONE])
 def test_lines_may_end_in_carriage_returns_alone(last: Json | str) -> None:
     """The last of them could be half a line end, until the body ends (C31)."""

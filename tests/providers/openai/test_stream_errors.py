@@ -142,6 +142,7 @@ def test_comments_and_empty_events_are_nothing() -> None:
         ({"object": "error", "message": "x", "type": "InternalServerError", "code": 500}, UpstreamFailed),
         ({"object": "error", "message": "x", "type": "BadRequestError", "code": 400}, InvalidRequest),
         ({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop", "error": {"code": 502}}]}, UpstreamFailed),
+        ({**chunk({"content": "b"}), "x_groq": {"id": "req_1", "error": "over capacity"}}, UpstreamFailed),
         ({**chunk({"content": ""}, "error"), "error": {"code": 502, "message": "x"}}, UpstreamFailed),
     ],
 )

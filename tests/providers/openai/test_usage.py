@@ -23,6 +23,17 @@ from megallm.providers.openai.usage import usage_from_wire, usage_of
         ),
         # DeepSeek.
         ({"prompt_tokens": 10, "completion_tokens": 4, "prompt_cache_hit_tokens": 6}, Usage(4, 4, 6)),
+        # Moonshot, which says it twice, or used to say it only so.
+        ({"prompt_tokens": 10, "completion_tokens": 4, "cached_tokens": 6}, Usage(4, 4, 6)),
+        (
+            {
+                "prompt_tokens": 10,
+                "completion_tokens": 4,
+                "cached_tokens": 6,
+                "prompt_tokens_details": {"cached_tokens": 6},
+            },
+            Usage(4, 4, 6),
+        ),
         # LiteLLM before Anthropic.
         ({"prompt_tokens": 10, "completion_tokens": 4, "cache_creation_input_tokens": 6}, Usage(4, 4, 0, 6)),
         # Thinking is a part of the output, but beside it at xAI.
@@ -88,4 +99,26 @@ def test_tokens_are_counted_as_anthropic_does(wire: dict[str, object], usage: Us
 )
 def test_llama_cpps_timings_are_a_usage_where_there_is_none(chunk: dict[str, object], usage: object) -> None:
     """It sends them whether they are asked for or not."""
-    assert usage_from_wire(chunk) == usage
+    assert usage_from_wire(chunk, None) == usage
+
+
+ONE, TWO, THREE = {"prompt_tokens": 1}, {"prompt_tokens": 2}, {"prompt_tokens": 3}
+
+
+@pytest.mark.parametrize(
+    ("chunk", "choice", "usage"),
+    [
+        ({"usage": ONE, "x_groq": {"usage": TWO}}, {"usage": THREE}, ONE),
+        ({"usage": None, "x_groq": {"usage": TWO}}, {"usage": THREE}, THREE),
+        ({"usage": {}}, {"usage": THREE}, THREE),
+        ({"x_groq": {"id": "req_1", "usage": TWO}}, {}, TWO),
+        ({"x_groq": {"usage": TWO}, "timings": {"prompt_n": 5}}, None, TWO),
+        ({"x_groq": {"id": "req_1"}}, {"usage": None}, None),
+        ({"x_groq": None}, {"usage": "2"}, None),
+    ],
+)
+def test_a_usage_in_an_odd_place_counts_where_the_usual_one_has_none(
+    chunk: dict[str, object], choice: dict[str, object] | None, usage: object
+) -> None:
+    """Moonshot's streams have it in the choice, Groq's in a member of their own."""
+    assert usage_from_wire(chunk, choice) == usage

@@ -66,6 +66,7 @@ REPLIES: dict[str, Reply] = {
         usage=Usage(36, 48, cache_read_input_tokens=128, thinking_tokens=35),
     ),
     "gemini_two_tools": called(call("toolu_1", "Paris"), call("toolu_2", "Rome"), usage=Usage(71, 32)),
+    "groq_tool": called(call("tk85n1k4m", "Paris"), usage=Usage(210, 15)),
     "litellm_length": _reply(
         text("One, two, three,"), reason="max_tokens", usage=Usage(13, 6, cache_read_input_tokens=14)
     ),
@@ -109,6 +110,7 @@ REPLIES: dict[str, Reply] = {
     "llama.cpp_unicode": ended(text("Hello Japan 🎉"), usage=Usage(13, 6, cache_read_input_tokens=18)),
     "llama.cpp_usage": ended(HELLO, usage=Usage(1, 10, cache_read_input_tokens=21)),
     "mistral_thinking": ended(thinking("Two plus two."), text("It is 4."), usage=Usage(14, 20)),
+    "moonshot_choice_usage": ended(text("OK."), usage=Usage(4, 5, cache_read_input_tokens=8, thinking_tokens=1)),
     "ollama_no_index": called(call("call_1", "Paris"), call("call_2", "Rome"), usage=Usage(9, 8)),
     "ollama_same_index": called(
         write("call_abc123", "print(1)", "a.py"), write("call_def456", "print(2)", "b.py"), usage=Usage(220, 61)

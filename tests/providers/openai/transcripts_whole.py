@@ -18,7 +18,9 @@ def whole(body: bytes) -> bytes:
     completion: Json = {"object": "chat.completion", "choices": [choice]}
     message = choice["message"]
     for chunk in chunks_of(body):
-        completion.update({name: chunk[name] for name in ("usage", "timings", "__verbose") if chunk.get(name)})
+        completion.update(
+            {name: chunk[name] for name in ("usage", "timings", "x_groq", "__verbose") if chunk.get(name)}
+        )
         for part in chunk["choices"]:
             _join(message, part["delta"])
             choice.update({name: part[name] for name in part if name != "delta" and part[name]})

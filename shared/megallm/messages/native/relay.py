@@ -14,9 +14,10 @@ from megallm.messages.events import JsonObject, MessageDelta, MessageStart, Mess
 from megallm.messages.native.blocks import completed, says_nothing
 from megallm.messages.native.errors import native_error
 from megallm.messages.native.frames import delta_frame, frame, stop_frame
-from megallm.messages.native.payloads import json_object
+from megallm.messages.native.payloads import json_object, utf8
 from megallm.messages.native.stops import later, stop_details_of, stop_of
-from megallm.messages.native.usage import native_usage
+from megallm.messages.native.usage import native_usage, tells_output, with_input
+from megallm.messages.native.written import Written
 
 _UNNAMED = ("", "message")  # what a decoder calls an event without a name
 _TYPE_FIRST = re.compile(rb'\s*\{\s*"type"\s*:\s*"([A-Za-z0-9_.-]+)"')
@@ -29,7 +30,7 @@ _TOKEN_BYTES = 4
 class NativeRelay:
     """One reply on its way. ``done`` says that message_stop was relayed.
 
-    *input_estimate* stands in message_start where the upstream has no figure (C25); *stop_sequences* are the
+    *input_estimate* stands where the upstream has no figure (C25); *stop_sequences* are the
     request's, because not every upstream says ``stop_sequence`` for its reason when it found one. *redact* takes out
     of an error what the caller must not read.
     """
@@ -41,7 +42,7 @@ class NativeRelay:
         stop_sequences: Sequence[str] = (),
         redact: Callable[[JsonObject], JsonObject] = lambda payload: payload,
     ) -> None:
-        self._input_estimate = max(1, input_estimate)
+        self._input_estimate = input_estimate
         self._stop_sequences = stop_sequences
         self._redact = redact
         self._usage: Usage | None = None  # None until message_start
@@ -50,12 +51,14 @@ class NativeRelay:
         self._index = b""  # its index, as it stands in the payloads
         self._end: JsonObject = {}  # message_delta, or all of them in one
         self._ended = False
+        self._told = False  # whether the end told the output
+        self._written: Written | None = None  # where the beginning tells no output, what to reckon it from
         self._deltas = self._delta_bytes = 0
         self.done = False
 
     @property
     def usage(self) -> Usage | None:
-        """The tokens so far; before message_delta the output is a guess from the length of what was relayed."""
+        """The tokens so far; until the upstream tells it, the output is a guess from what was relayed."""
         return None if self._usage is None else self._so_far(self._usage)
 
     def event(self, name: str, data: str | bytes) -> list[StreamEvent]:
@@ -63,7 +66,7 @@ class NativeRelay:
 
         Raises UpstreamFailed where the reply cannot become a legal one, and what ``native_error`` makes of an error.
         """
-        payload = data.encode() if isinstance(data, str) else data
+        payload = data.encode() if isinstance(data, str) else utf8(data)
         if name in _UNNAMED:
             found = _TYPE_FIRST.match(payload)
             name = found[1].decode() if found else ""
@@ -92,6 +95,8 @@ class NativeRelay:
     def _relay_delta(self, payload: bytes) -> list[StreamEvent]:
         self._deltas += 1
         self._delta_bytes += len(payload)
+        if self._written is not None:
+            self._written.add(payload)
         return [Relayed(delta_frame(payload))]
 
     def _read(self, name: str, raw: bytes) -> list[StreamEvent]:
@@ -124,7 +129,10 @@ class NativeRelay:
         message = payload.get("message")
         if not isinstance(message, dict) or message.get("content"):
             raise UpstreamFailed("The upstream's reply has no proper beginning")
-        self._usage = self._with_input(native_usage(message.get("usage")))
+        usage = message.get("usage")
+        if not tells_output(usage):
+            self._written = Written()  # such an upstream may not tell it at the end either
+        self._usage = with_input(native_usage(usage), self._input_estimate)
         return [MessageStart(self._usage, native=message)]
 
     def _block_start(self, payload: JsonObject, raw: bytes) -> list[StreamEvent]:
@@ -134,6 +142,8 @@ class NativeRelay:
             raise UpstreamFailed("The upstream began a content block out of turn")
         events = self._close()
         self._block += 1
+        if self._written is not None:
+            self._written.begin(block)
         self._open, self._index = True, b"%d" % self._block
         if (whole := completed(block)) is not block:
             raw = to_json({**payload, "content_block": whole})
@@ -161,7 +171,9 @@ class NativeRelay:
         before = self._end.get("delta")
         delta = later(before if isinstance(before, dict) else {}, payload.get("delta"))
         self._end = {**self._end, **payload, "delta": delta}
-        self._usage = self._with_input(native_usage(payload.get("usage"), self._so_far(self._usage)))
+        usage = payload.get("usage")
+        self._usage = _with_prompt(native_usage(usage, self._so_far(self._usage)), self._usage)
+        self._told = self._told or tells_output(usage)
         reason, sequence = stop_of(delta, self._stop_sequences)
         if reason is None:
             return []  # the usage alone; the reason comes in another one
@@ -186,11 +198,22 @@ class NativeRelay:
         return isinstance(index, int) and 0 <= index <= self._block
 
     def _so_far(self, usage: Usage) -> Usage:
-        if self._ended:
+        if self._ended or self._told:
             return usage
+        if self._written is not None:
+            return replace(usage, output_tokens=self._written.tokens)
         text_bytes = self._delta_bytes - _BARE_DELTA_BYTES * self._deltas
         tokens = max(usage.output_tokens, self._deltas, text_bytes // _TOKEN_BYTES)
         return replace(usage, output_tokens=tokens)
 
-    def _with_input(self, usage: Usage) -> Usage:
-        return usage if usage.prompt_tokens else replace(usage, input_tokens=self._input_estimate)
+
+def _with_prompt(usage: Usage, before: Usage) -> Usage:
+    """The usage; where it says that there was no prompt, which cannot be, with that of *before*."""
+    if usage.prompt_tokens:
+        return usage
+    return replace(
+        usage,
+        input_tokens=before.input_tokens,
+        cache_read_input_tokens=before.cache_read_input_tokens,
+        cache_creation_input_tokens=before.cache_creation_input_tokens,
+    )

@@ -1,6 +1,7 @@
 """Usage objects of an upstream that speaks our own format."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from megallm.messages.events import Usage
 
@@ -33,6 +34,16 @@ def native_usage(value: object, before: Usage = _NOTHING) -> Usage:
         ),
         native=value,
     )
+
+
+def tells_output(value: object) -> bool:
+    """Whether a usage object, if it is one, has a figure of the output."""
+    return isinstance(value, Mapping) and _count(value, "output_tokens", -1) >= 0
+
+
+def with_input(usage: Usage, estimate: int) -> Usage:
+    """The usage, with the *estimate* where it has no input at all: there is no prompt without tokens (C25)."""
+    return usage if usage.prompt_tokens else replace(usage, input_tokens=max(1, estimate))
 
 
 def _count(value: Mapping[str, object], name: str, before: int) -> int:

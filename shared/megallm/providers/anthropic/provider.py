@@ -16,7 +16,7 @@ from megallm.messages.requests import MessagesRequest, TokenCountRequest
 from megallm.messages.sse import SseDecoder
 from megallm.providers.anthropic.answers import counted
 from megallm.providers.anthropic.client import AnthropicClient, AnthropicSettings
-from megallm.providers.estimates import request_tokens
+from megallm.providers.estimates import body_bytes, request_tokens
 from megallm.providers.http import Http, OpenAnswer
 from megallm.providers.secrets import ApiKey
 
@@ -110,7 +110,12 @@ class AnthropicCall:
         self._relay = self._usage = None
         wire, version = self._body(stream=False), _version(self._call)
         async with self._client.open(_MESSAGES, wire, version=version, headers=self._headers) as answer:
-            reply = native_reply(await answer.read(), stop_sequences=self._stop_sequences, redact=self._client.redact)
+            reply = native_reply(
+                await answer.read(),
+                stop_sequences=self._stop_sequences,
+                input_estimate=self._input_estimate(),
+                redact=self._client.redact,
+            )
         self._usage = reply.usage
         if self._call.takes.features.get(FEATURE) is True:
             return without_prefill(reply, self._call.request.messages)
@@ -120,7 +125,9 @@ class AnthropicCall:
         """The upstream's events. Closing the generator ends the upstream call."""
         wire = self._body(stream=True)
         self._relay = relay = NativeRelay(
-            input_estimate=len(wire.body) // 4, stop_sequences=self._stop_sequences, redact=self._client.redact
+            input_estimate=self._input_estimate(),
+            stop_sequences=self._stop_sequences,
+            redact=self._client.redact,
         )
         decoder = SseDecoder()
         version = _version(self._call)
@@ -142,6 +149,10 @@ class AnthropicCall:
     @property
     def _stop_sequences(self) -> list[str]:
         return self._call.request.stop_sequences or []
+
+    def _input_estimate(self) -> int:
+        """A quarter of the body's bytes, which is the same whether the reply is streamed or not."""
+        return body_bytes(self._call.request, self._wire.body) // 4
 
     def _body(self, *, stream: bool) -> NativeBody:
         """The body as it came says ``stream`` itself; a batch's items may not."""

@@ -7,6 +7,11 @@
   https://github.com/InternLM/lmdeploy/issues/3412
 - vLLM up to 0.8, with a named tool: the name is repeated in each piece, without any id.
 - No server is known that sends a name in pieces, so that a name is always whole.
+
+A call whose name comes before its id waits for it: until its arguments begin, another call does, or the reply ends.
+An id that comes later than that is not the client's any more, who has been told one of ours: to wait for it would hold
+the arguments back, which of servers that send no ids (Gemini's, Ollama's older ones) would be all of them. In a whole
+reply such a call has the upstream's id; the two differ in that alone, and both of them round-trip (C20).
 """
 
 from collections.abc import Callable, Mapping
@@ -27,6 +32,7 @@ class _Call:
     name: str = ""
     held: list[str] = field(default_factory=list)
     chunk: int = 0  # the last chunk that had a piece of it
+    begun: bool = False
 
 
 class ToolCalls:
@@ -43,23 +49,25 @@ class ToolCalls:
     def add(self, piece: CallPiece, chunk: int) -> list[Event]:
         """A piece of a call; *chunk* numbers the chunk that it came in. Raises UpstreamFailed."""
         call = self._of(piece, chunk)
+        events: list[Event] = []
         if call is None:
             if not (piece.id or piece.name or piece.arguments):
                 return []
+            events += self.begin_waiting()
             call = _Call(piece.index, piece.id)
             self._calls.append(call)
         call.id = call.id or piece.id
+        call.name = call.name or piece.name
         call.chunk = chunk
-        events: list[Event] = []
-        if piece.name and not call.name:
-            call.name = piece.name
-            events += self._begin(call)
-        if not piece.arguments:
-            return events
-        if not call.name:
+        if call.begun:
+            return events + self._builder.tool_input(call, piece.arguments)
+        if piece.arguments:
             call.held.append(piece.arguments)
-            return events
-        return events + self._builder.tool_input(call, piece.arguments)
+        return events + self._begin(call) if call.name and (call.id or call.held) else events
+
+    def begin_waiting(self) -> list[Event]:
+        """Calls that have waited for their id begin with one of ours."""
+        return [event for call in self._calls if call.name and not call.begun for event in self._begin(call)]
 
     def end(self, *, cut: bool) -> None:
         """The reply is over. Raises UpstreamFailed for a call without a name, unless the reply was cut before it."""
@@ -67,6 +75,7 @@ class ToolCalls:
             raise UpstreamFailed("The upstream sent a tool call without a name")
 
     def _begin(self, call: _Call) -> list[Event]:
+        call.begun = True
         call_id = call.id if call.id and call.id not in self._ids else self._new_tool_id()
         self._ids.add(call_id)
         self.count += 1
@@ -78,11 +87,12 @@ class ToolCalls:
         call = self._candidate(piece)
         if call is None or not piece.name or not call.name:
             return call
-        if piece.id and piece.id != call.id:
+        if piece.id and piece.id != call.id and (call.id or call.begun):
             return None
         # The name is told again: by a server that always does so, or because another call is meant.
         another = piece.name != call.name or call.chunk == chunk
-        return None if another or (piece.arguments.strip() and self._builder.call_is_whole(call)) else call
+        whole = call.begun and piece.arguments.strip() and self._builder.call_is_whole(call)
+        return None if another or whole else call
 
     def _candidate(self, piece: CallPiece) -> _Call | None:
         """The last call that has the piece's id, else its index, else the last of all."""

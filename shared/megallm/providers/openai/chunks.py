@@ -51,10 +51,15 @@ Piece = Thinking | Text | Refusal | CallPiece
 
 
 def parse(text: str | bytes) -> JsonObject:
-    """A chunk, or a whole completion. Raises UpstreamFailed for what is no JSON object."""
+    """A chunk, or a whole completion. Raises UpstreamFailed for what is no JSON object.
+
+    Bytes that are not UTF-8 become U+FFFD, and a byte-order mark is skipped, as it is in a stream (C31).
+    """
     try:
         value = from_json(text)
     except ValueError as error:
+        if isinstance(text, bytes):
+            return parse(text.decode("utf-8-sig", "replace"))
         raise UpstreamFailed(_UNREADABLE) from error
     if not isinstance(value, dict):
         raise UpstreamFailed(_UNREADABLE)
@@ -71,6 +76,8 @@ def plain_text(chunk: JsonObject) -> str:
         return ""
     choice = choices[0]
     if type(choice) is not dict or choice.get("index") != 0 or choice.get("finish_reason") or "error" in choice:
+        return ""
+    if choice.get("usage") or "x_groq" in chunk:
         return ""
     delta = choice.get("delta")
     if type(delta) is not dict or len(delta) != 1:
@@ -90,11 +97,17 @@ def first_choice(chunk: JsonObject) -> JsonObject | None:
 def error_in(chunk: JsonObject, choice: JsonObject | None) -> object:
     """The error that a chunk tells of; None, or something else that is empty, where it tells of none.
 
-    vLLM up to 0.9 has the error itself in the chunk's place, OpenRouter has it in the choice too.
+    vLLM up to 0.9 has the error itself in the chunk's place, OpenRouter has it in the choice too, and Groq says beside
+    the chunk why it stopped early (``XGroq`` in groq-python, src/groq/types/chat/chat_completion_chunk.py).
     """
     if chunk.get("object") == "error":
         return chunk
-    return chunk.get("error") or (choice is not None and choice.get("error"))
+    x_groq = chunk.get("x_groq")
+    return (
+        chunk.get("error")
+        or (choice is not None and choice.get("error"))
+        or (isinstance(x_groq, dict) and x_groq.get("error"))
+    )
 
 
 def pieces(delta: JsonObject) -> Iterator[Piece]:

@@ -30,7 +30,7 @@ def plain_reply(completion: JsonObject, expected: Expected) -> Reply | None:
         if value is not None and value != [] and name not in _PLAIN_FIELDS:
             return None
     usage = usage_of(
-        usage_from_wire(completion) or {}, input_estimate=expected.input_estimate, output_bytes=utf8_bytes(text)
+        usage_from_wire(completion, choice) or {}, input_estimate=expected.input_estimate, output_bytes=utf8_bytes(text)
     )
     return Reply(
         ({"type": "text", "text": text},), stop_reason(choice["finish_reason"], refused=False, calls=False), usage

@@ -9,7 +9,7 @@ from megallm.messages.calls import Call
 from megallm.messages.compatibility import Takes
 from megallm.messages.requests import MessagesRequest, TokenCountRequest
 from megallm.messages.signatures import Signer
-from megallm.providers.estimates import MOST_IMAGE_TOKENS
+from megallm.providers.estimates import MOST_IMAGE_TOKENS, body_bytes
 from megallm.providers.http import Http
 from megallm.providers.images import ImageSource
 from megallm.providers.openai.blocks_images import fetch_images
@@ -114,5 +114,5 @@ class OpenAIProvider:
 
 def _quick_estimate(call: Call[MessagesRequest], wire: Wire) -> int:
     """What message_start says of the input: a quarter of the text's bytes, and images as if they were large."""
-    text_bytes = max(0, len(call.body) - wire.media.letters)
+    text_bytes = max(0, body_bytes(call.request, call.body) - wire.media.letters)
     return max(1, text_bytes // 4 + MOST_IMAGE_TOKENS * wire.media.count)

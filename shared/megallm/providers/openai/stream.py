@@ -91,7 +91,7 @@ class ReplyStream:
         events: list[Event] = []
         if failure := error_in(chunk, choice):
             return self._fail(failure)
-        self._usage = usage_from_wire(chunk) or self._usage
+        self._usage = usage_from_wire(chunk, choice) or self._usage
         if choice is None:
             return []
         events += self._start()
@@ -116,6 +116,8 @@ class ReplyStream:
         if not self._finish_reason and self._text.matched is None:
             raise UpstreamFailed("The upstream ended before its reply was whole")
         events += self._builder.text(self._text.end(alone=not self._blocks))
+        if self._text.matched is None:
+            events += self._calls.begin_waiting()
         return events + self._end()
 
     def _read(self, event: ServerSentEvent) -> list[Event]:

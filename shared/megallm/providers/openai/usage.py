@@ -10,14 +10,17 @@ JsonObject = Mapping[str, Any]  # Any: JSON of an upstream
 _BYTES_PER_TOKEN = 4  # about what English text has
 
 
-def usage_from_wire(chunk: JsonObject) -> JsonObject | None:
+def usage_from_wire(chunk: JsonObject, choice: JsonObject | None) -> JsonObject | None:
     """The usage object of a chunk or a completion, None where it has none.
 
-    llama.cpp tells its timings instead where no usage was asked for.
+    Where the usual place has none: Moonshot's streams have it in the last *choice*
+    (https://github.com/earendil-works/pi/issues/2017), Groq's in ``x_groq`` (groq-python,
+    src/groq/types/chat/chat_completion_chunk.py); both may tell it again in the usual place. llama.cpp tells its
+    timings instead where no usage was asked for.
     """
-    usage = chunk.get("usage")
-    if isinstance(usage, dict):
-        return usage
+    for holder in (chunk, choice, chunk.get("x_groq")):
+        if isinstance(holder, dict) and isinstance(usage := holder.get("usage"), dict) and usage:
+            return usage
     timings = chunk.get("timings")
     if not isinstance(timings, dict):
         return None
@@ -37,8 +40,9 @@ def usage_of(wire: JsonObject, *, input_estimate: int, output_bytes: int) -> Usa
     """
     prompt = _count(wire, "prompt_tokens") or input_estimate
     details = _object(wire, "prompt_tokens_details")
-    # DeepSeek's name: https://api-docs.deepseek.com/guides/kv_cache
-    read = _count(details, "cached_tokens") or _count(wire, "prompt_cache_hit_tokens")
+    # DeepSeek's name: https://api-docs.deepseek.com/guides/kv_cache, and Moonshot's: vercel/ai,
+    # packages/moonshotai/src/convert-moonshotai-chat-usage.ts
+    read = _count(details, "cached_tokens") or _count(wire, "prompt_cache_hit_tokens") or _count(wire, "cached_tokens")
     # OpenAI's and OpenRouter's name, and LiteLLM's for Anthropic's own numbers; all of them count it as prompt.
     written = _count(details, "cache_write_tokens") or _count(wire, "cache_creation_input_tokens")
     read = min(read, prompt)

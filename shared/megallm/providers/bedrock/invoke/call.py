@@ -105,7 +105,9 @@ class InvokeCall:
             answer = without_amazons(answer) if b'"amazon-bedrock-' in answer else answer
         except ValueError as error:
             raise UpstreamFailed("The upstream's answer is not valid JSON") from error
-        return self._spend(native_reply(answer, stop_sequences=self._wire.stop_sequences))
+        wire = self._wire
+        reply = native_reply(answer, stop_sequences=wire.stop_sequences, input_estimate=wire.estimated_tokens)
+        return self._spend(reply)
 
     def _spend(self, reply: Reply) -> Reply:
         """Takes the reply's tokens into account, and gives it with all tokens so far."""
