@@ -1,10 +1,10 @@
 """The provider against a server that speaks Bedrock's wire: what is sent, what comes of the answers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 
 from megallm.errors import (
     GatewayError,
@@ -20,7 +20,7 @@ from megallm.messages.requests import MessagesRequest
 from megallm.providers.bedrock.provider import BedrockProvider
 
 from .asking import CLAUDE, NOVA, call_of
-from .calling import EVERYTHING, INVOKED, PIECES, TEXT, answering, claude, collect, run
+from .calling import EVERYTHING, INVOKED, MESSAGE, PIECES, TEXT, answering, claude, collect, run
 from .fake_bedrock import Answer, FakeBedrock, Received, is_signed, refusal
 from .frames import converse_frames, exception, frame, invoke_frames
 
@@ -83,6 +83,30 @@ def test_a_stream(call: Call[MessagesRequest], operation: str) -> None:
 
     assert events[-1] == MessageStop()
     assert b"amazon" not in repr(events).encode()
+
+
+def test_claude_without_a_usage_is_estimated_the_same_streamed_and_whole() -> None:
+    """What both calls are charged (contract C31, C38)."""
+    start, *blocks, end, last = INVOKED
+    untold: list[Mapping[str, object]] = [
+        {**start, "message": {**MESSAGE, "content": [], "usage": None}},
+        *blocks,
+        {**end, "usage": None},
+        last,
+    ]
+    bodies = {"invoke": to_json({**MESSAGE, "usage": None}), "invoke-with-response-stream": invoke_frames(untold)}
+
+    async def act(_: FakeBedrock, provider: BedrockProvider) -> tuple[Usage | None, Usage | None]:
+        streamed, whole = await provider.prepare(claude(stream=True)), await provider.prepare(claude())
+        await collect(streamed.stream())
+        await whole.create()
+        return streamed.usage, whole.usage
+
+    streamed, whole = run(lambda received: Answer([bodies[received.path.rpartition("/")[2]]]), act)
+
+    assert whole == streamed
+    assert whole is not None
+    assert (whole.input_tokens > 10, whole.output_tokens) == (True, 1)
 
 
 @pytest.mark.parametrize("make", [claude, call_of])
