@@ -65,14 +65,30 @@ def test_a_secret_comes_from_ssm() -> None:
         assert versions("ssm:/megallm/key") == ("k",)
 
 
+def test_white_space_around_a_value_is_none_of_it() -> None:
+    """A secret that was stored from a file ends with the file's line end."""
+    with mock_aws():
+        AWS.secretsmanager().create_secret(Name="upstream", SecretString="k1\n")
+
+        assert (versions("secretsmanager:upstream"), versions("env:KEY", KEY=" k2\r\n")) == (("k1",), ("k2",))
+
+
 @pytest.mark.parametrize(
-    "reference", ["secretsmanager:nope", "ssm:/nope", "secretsmanager:text#member", "secretsmanager:list#member"]
+    "reference",
+    [
+        "secretsmanager:blank",
+        "secretsmanager:nope",
+        "ssm:/nope",
+        "secretsmanager:text#member",
+        "secretsmanager:list#member",
+    ],
 )
 def test_a_secret_that_cannot_be_read_is_not_the_callers_fault(reference: str, lines: io.StringIO) -> None:
     """The log names the reference, the caller learns nothing of it."""
     with mock_aws():
         AWS.secretsmanager().create_secret(Name="text", SecretString="not JSON, and s3cret")
         AWS.secretsmanager().create_secret(Name="list", SecretString='["s3cret"]')
+        AWS.secretsmanager().create_secret(Name="blank", SecretString=" \n")
         with pytest.raises(UpstreamMisconfigured) as caught:
             versions(reference)
 

@@ -1,7 +1,8 @@
 """Secrets by reference: from the environment, from AWS Secrets Manager or from SSM. Their values are never logged.
 
 A reference is ``env:NAME``, ``secretsmanager:NAME_OR_ARN`` (with ``#member`` where the secret is a JSON object) or
-``ssm:/NAME``. What is read is kept for some minutes, so that a rotated secret is taken up without a restart; if it
+``ssm:/NAME``. White space around a value is none of it: files and consoles add a line end, which no header may hold.
+What is read is kept for some minutes, so that a rotated secret is taken up without a restart; if it
 cannot be read again, what is known stays in use.
 """
 
@@ -45,7 +46,7 @@ class Secrets:
     def secret(self, reference: str) -> "Secret":
         """One secret, not yet read. Raises MissingSecret where it could never be."""
         scheme, _, name = reference.partition(":")
-        if scheme == "env" and not self._environ.get(name):
+        if scheme == "env" and not self._environ.get(name, "").strip():
             raise MissingSecret(f"the environment variable {name} is not set")
         return Secret(reference, lambda: self._read(scheme, name), self._monotonic)
 
@@ -115,7 +116,7 @@ class Secret:
 
     async def _renew(self) -> None:
         try:
-            versions = await asyncio.to_thread(self._read)
+            versions = _stripped(await asyncio.to_thread(self._read))
         except _UNREADABLE as error:
             log("secret_unreadable", {"reference": self._reference, "failure": type(error).__name__})
             if not self._versions:
@@ -126,6 +127,14 @@ class Secret:
             self._versions = versions
             self._forgotten = False
         self._read_at = self._monotonic()
+
+
+def _stripped(versions: tuple[str, ...]) -> tuple[str, ...]:
+    """Raises ValueError where the value now is empty."""
+    current, *before = [version.strip() for version in versions]
+    if not current:
+        raise ValueError("an empty secret")
+    return (current, *filter(None, before))
 
 
 def _member(text: str, member: str) -> str:
