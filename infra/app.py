@@ -18,14 +18,15 @@ from infra.nag import acknowledge
 from infra.options import BrokenOptions, Options
 from infra.stack import GatewayStack
 from infra.upstreams import UndeployableCatalog
-from megallm.catalog.file_format import BrokenCatalog, load
+from megallm.catalog.file_format import BrokenCatalog
+from megallm.composition.catalogue import load_catalog
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
 def make(app: App, options: Options, bundle: Bundle) -> GatewayStack:
     """The stack in its app, with what checks it. Raises BrokenOptions, BrokenCatalog or UndeployableCatalog."""
-    stack = GatewayStack(app, options.name, options=options, catalog=load(options.catalog), bundle=bundle)
+    stack = GatewayStack(app, options.name, options=options, catalog=load_catalog(options.catalog), bundle=bundle)
     acknowledge(stack)
     Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     return stack

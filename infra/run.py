@@ -18,11 +18,12 @@ import boto3
 from botocore.exceptions import BotoCoreError
 
 from infra import cli
-from infra.checks import Account, NotReady, bedrock_state, check_account, missing_models
+from infra.checks import Account, NotReady, bedrock_state, check_access, check_account, missing_models
 from infra.options import BrokenOptions, Options
 from infra.told import after_deploy, after_destroy
 from infra.upstreams import UndeployableCatalog
-from megallm.catalog.file_format import BrokenCatalog, load
+from megallm.catalog.file_format import BrokenCatalog
+from megallm.composition.catalogue import load_catalog
 
 ROOT = Path(__file__).resolve().parents[1]
 OUT = ROOT / "cdk.out"
@@ -80,6 +81,8 @@ def _run(command: str, context: Mapping[str, str], options: Options) -> int:
                 print(f"\nThe template is {OUT / options.name}.template.json")
             return status
         case "bootstrap":
+            account, region = check_access(session(os.environ))
+            print(f"Bootstrapping CDK in account {account} in {region}.")
             return _cdk(["bootstrap"], context)
         case "diff":
             check_account(session(os.environ), options.name)
@@ -98,7 +101,7 @@ def _deploy(context: Mapping[str, str], options: Options) -> int:
     ours = session(os.environ)
     account = check_account(ours, options.name)
     print(f"Deploying {options.name} to account {account.id} in {account.region}.")
-    missing = missing_models(load(options.catalog), bedrock_state(ours))
+    missing = missing_models(load_catalog(options.catalog), bedrock_state(ours))
     if missing:
         print("\nBedrock does not let this account call these models of the catalogue yet (docs/deploy.md):")
         print("".join(f"  {line}\n" for line in missing))

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from megallm.catalog.file_format import BrokenCatalog
 from megallm.catalog.upstreams import OpenAIUpstream
 from megallm.composition import compose
 from megallm.composition.workshop import Workshop
 from megallm.errors import UpstreamMisconfigured
 from megallm.messages.signatures import Signer
 from megallm.providers.openai.provider import OpenAIProvider
-from megallm.settings import BrokenSettings, Settings
+from megallm.settings import Settings
 from megallm.stores.aws import AwsTarget
 from megallm.stores.secrets import Secrets
 
@@ -30,8 +31,11 @@ def test_a_key_that_the_environment_lacks_is_told_at_start(tmp_path: Path) -> No
     """With the place that names it; not with the first request."""
     settings = catalogue(tmp_path, '[providers.up]\nkind = "openai"\napi_key = "env:UP_KEY"\n')
 
-    with pytest.raises(BrokenSettings, match=r"providers.up.api_key: the environment variable UP_KEY is not set"):
+    with pytest.raises(BrokenCatalog) as caught:
         compose(settings, AWS, {})
+
+    told = "line 3: providers.up.api_key: the environment variable UP_KEY is not set"
+    assert str(caught.value) == f"{settings.catalog}, {told}"
 
 
 @pytest.mark.parametrize("kind", ["openai", "anthropic", "bedrock"])

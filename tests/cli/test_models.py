@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from megallm.catalog.file_format import BrokenCatalog
 from megallm.cli.app import app
+from megallm.composition import compose
+from megallm.settings import Settings
 
 FILE = """
 [providers.house]
@@ -56,3 +59,37 @@ def test_a_broken_catalogue_does_not_print_them_either(
 
     assert (told.exit_code, "sk-0123456789" in told.output) == (1, False)
     assert "line" in told.output
+
+
+@pytest.mark.parametrize(
+    ("member", "told"),
+    [
+        ('features.prefil = "trailing"', "providers.house.takes.features.prefil: Extra inputs are not permitted"),
+        ('features.prefill = "maybe"', "providers.house.takes.features.prefill: Input should be '', 'trailing'"),
+        ('fields.system = "-> foo"', "providers.house.takes.fields.system: a provider of the kind openai keeps to "),
+        ('headers.x-foo = "pass"', "providers.house.takes.headers.x-foo: there are rules for anthropic-user-profile-"),
+    ],
+)
+def test_a_catalogue_that_no_gateway_would_start_with_is_refused(
+    member: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the same words as at a start."""
+    file = tmp_path / "models.toml"
+    file.write_text(FILE.replace("first_byte_seconds = 5", f"takes.{member}"))
+    monkeypatch.setenv("MEGALLM_CATALOG", str(file))
+    with pytest.raises(BrokenCatalog) as caught:
+        compose(Settings(catalog=str(file)), environ={})
+
+    shown = CliRunner().invoke(app, ["models"])
+
+    assert str(caught.value).startswith(f"{file}, line 7: {told}")
+    assert (shown.exit_code, "".join(shown.stderr.split())) == (1, "".join(f"megallm: {caught.value}".split()))
+
+
+def test_keys_need_not_be_there_to_look_at_the_catalogue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it is written is seldom where it runs."""
+    file = tmp_path / "models.toml"
+    file.write_text(FILE.replace("first_byte_seconds = 5", 'api_key = "env:NOT_SET_ANYWHERE"'))
+    monkeypatch.setenv("MEGALLM_CATALOG", str(file))
+
+    assert CliRunner().invoke(app, ["models"]).exit_code == 0

@@ -6,7 +6,7 @@ import pytest
 
 from megallm.catalog.file_format import SHIPPED, BrokenCatalog, load
 from megallm.composition import compose
-from megallm.composition.features import fault_in
+from megallm.composition.catalogue import load_catalog
 from megallm.settings import Settings
 
 MODEL = '[[models]]\nid = "a"\ndisplay_name = "A"\n'
@@ -85,10 +85,10 @@ def test_features_that_can_be_read_are_taken(tmp_path: Path, kind: str, features
     file = tmp_path / "models.toml"
     file.write_text(house(features, kind))
 
-    assert set(load(str(file), fault_in).upstreams) == {"house"}
+    assert set(load_catalog(str(file)).upstreams) == {"house"}
 
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_the_catalogues_that_ship_can_be_read(name: str) -> None:
     """Before anybody starts with one."""
-    assert load(name, fault_in).models == load(name).models
+    assert load_catalog(name).models == load(name).models

@@ -2,6 +2,7 @@
 
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from importlib import resources
 from pathlib import Path
@@ -30,12 +31,27 @@ Tokens = Annotated[int, Field(gt=0)]
 Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 SecondsOrNone = Annotated[float, Field(ge=0, strict=True, allow_inf_nan=False)]  # 0 lifts what the provider says
 
-# Tells the first of a route's features that a provider of this kind cannot read, and why: only providers know theirs.
-FeatureCheck = Callable[[Kind, Mapping[str, Feature]], tuple[str, str] | None]
+
+@dataclass(frozen=True, slots=True)
+class Checks:
+    """What only who makes providers can tell of a catalogue. Each gives None where nothing is wrong.
+
+    ``feature``: the first of a route's features that a provider of this kind cannot read, and why. ``rule``: the first
+    rule that such a provider would not keep to on a route with these features, as its section, its name, and why.
+    ``secret``: why the secret of this reference is not to be had.
+    """
+
+    feature: Callable[[Kind, Mapping[str, Feature]], tuple[str, str] | None]
+    rule: Callable[[Kind, Mapping[str, Feature], Takes], tuple[str, str, str] | None]
+    secret: Callable[[str], str | None]
 
 
-def _unchecked(kind: Kind, features: Mapping[str, Feature]) -> None:
-    """For who makes no providers."""
+# For who makes no providers.
+UNCHECKED = Checks(lambda kind, features: None, lambda kind, features, own: None, lambda reference: None)
+
+
+# What pydantic puts behind the name of a member where it is the name that is wrong.
+_OF_THE_NAME = "[key]"
 
 
 class BrokenCatalog(Exception):
@@ -88,33 +104,33 @@ class _File(_Table):
     models: tuple[_Entry, ...] = Field(min_length=1)
 
 
-def load(name_or_path: str, fault_in: FeatureCheck = _unchecked) -> Catalog:
+def load(name_or_path: str, checks: Checks = UNCHECKED) -> Catalog:
     """A shipped catalogue by name, or a TOML file. Raises BrokenCatalog."""
     shipped = SHIPPED.get(name_or_path)
     try:
         if shipped is not None:
             text = resources.files(__package__).joinpath(shipped).read_text(encoding="utf-8")
         else:
-            text = Path(name_or_path).read_text(encoding="utf-8")
+            text = Path(name_or_path).read_text(encoding="utf-8-sig")  # some editors begin a file with a BOM
     except OSError as error:
         raise BrokenCatalog(f"{name_or_path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise BrokenCatalog(f"{name_or_path}: it is not text in UTF-8") from error
-    return parse(text, source=shipped or name_or_path, fault_in=fault_in)
+    return parse(text, source=shipped or name_or_path, checks=checks)
 
 
-def parse(text: str, *, source: str, fault_in: FeatureCheck = _unchecked) -> Catalog:
+def parse(text: str, *, source: str, checks: Checks = UNCHECKED) -> Catalog:
     """The catalogue in the text of a TOML file. Raises BrokenCatalog."""
-    return _Reader(text, source, fault_in).read()
+    return _Reader(text, source, checks).read()
 
 
 class _Reader:
     """Reads one text; knows it, so that what it refuses has a line."""
 
-    def __init__(self, text: str, source: str, fault_in: FeatureCheck) -> None:
+    def __init__(self, text: str, source: str, checks: Checks) -> None:
         self._text = text
         self._source = source
-        self._fault_in = fault_in
+        self._checks = checks
         self._seen: set[str] = set()
 
     def read(self) -> Catalog:
@@ -128,7 +144,10 @@ class _Reader:
         upstreams = {**IMPLIED, **file.providers}
         models = [self._model(entry, at, file.defaults, upstreams) for at, entry in enumerate(file.models)]
         used = {route.provider for model in models for route in model.routes}
-        return Catalog(models, {name: upstream for name, upstream in upstreams.items() if name in used})
+        asked = {name: upstream for name, upstream in upstreams.items() if name in used}
+        for name, upstream in asked.items():
+            self._check_secret(name, upstream, file)
+        return Catalog(models, asked)
 
     def _model(self, entry: _Entry, at: int, defaults: _Defaults, upstreams: Mapping[str, Upstream]) -> Model:
         for name in (entry.id, *entry.aliases):
@@ -165,6 +184,8 @@ class _Reader:
             )
         takes = upstream.takes_with(route.table, route.takes)
         self._check_features(route, upstream, takes, where)
+        self._check_rules(takes.features, upstream.kind, upstream.takes, ("providers", route.provider))
+        self._check_rules(takes.features, upstream.kind, route.takes, where)
         return Route(
             route.provider,
             route.model,
@@ -175,7 +196,7 @@ class _Reader:
 
     def _check_features(self, route: _Route, upstream: Upstream, takes: Takes, where: Sequence[str | int]) -> None:
         """Said of the place that states the feature: the route, the provider, else the table that one of them names."""
-        fault = self._fault_in(upstream.kind, takes.features)
+        fault = self._checks.feature(upstream.kind, takes.features)
         if fault is None:
             return
         feature, reason = fault
@@ -186,10 +207,41 @@ class _Reader:
         owner = where if route.table is not None else ("providers", route.provider)
         self._refuse((*owner, "table"), f"its feature {feature}: {reason}")
 
+    def _check_rules(
+        self, features: Mapping[str, Feature], kind: Kind, own: TakesTable | None, where: Sequence[str | int]
+    ) -> None:
+        """The rules that the file itself states; tests of ours hold the tables that ship."""
+        fault = None if own is None else self._checks.rule(kind, features, own.takes())
+        if fault is not None:
+            section, name, reason = fault
+            self._refuse((*where, "takes", section, name), reason)
+
+    def _check_secret(self, name: str, upstream: Upstream, file: _File) -> None:
+        """Of a provider that a route names; for one without a table of its own, said of that route."""
+        reference = getattr(upstream, "api_key", None)
+        reason = None if reference is None else self._checks.secret(reference)
+        if reason is None:
+            return
+        if name in file.providers:
+            self._refuse(("providers", name, "api_key"), reason)
+        places = [
+            (*where, at, "provider")
+            for where, routes in _routes_of(file)
+            for at, route in enumerate(routes)
+            if route.provider == name
+        ]
+        self._refuse(places[0], f"{name} needs its key: {reason}")
+
     def _refuse(self, path: Sequence[str | int], reason: str) -> NoReturn:
         line = line_of(self._text, path)
         place = self._source if line is None else f"{self._source}, line {line}"
         raise BrokenCatalog(f"{place}: {'.'.join(map(str, path))}: {reason}")
+
+
+def _routes_of(file: _File) -> list[tuple[tuple[str | int, ...], tuple[_Route, ...]]]:
+    """All routes with the place where they stand."""
+    own = [(("models", at, "routes"), entry.routes) for at, entry in enumerate(file.models)]
+    return [(("defaults", "routes"), file.defaults.routes), *own]
 
 
 def _limit(own: float | None, of_the_provider: float | None) -> float | None:
@@ -200,5 +252,5 @@ def _limit(own: float | None, of_the_provider: float | None) -> float | None:
 def _path_in_file(location: Sequence[str | int]) -> tuple[str | int, ...]:
     """A path as the file has it: pydantic puts the kind in between where a table's shape depends on it."""
     if len(location) > 2 and location[0] == "providers" and location[2] in KINDS:
-        return (*location[:2], *location[3:])
-    return tuple(location)
+        location = (*location[:2], *location[3:])
+    return tuple(step for step in location if step != _OF_THE_NAME)

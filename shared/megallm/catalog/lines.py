@@ -12,7 +12,7 @@ def line_of(text: str, path: Path) -> int | None:
     A beginning of the text in whole lines holds everything that is complete by then, so the first beginning to hold
     the value ends on its line.
     """
-    lines = text.splitlines(keepends=True)
+    lines = [f"{line}\n" for line in text.split("\n")]  # TOML's lines; splitlines() knows others besides
     whole = tomllib.loads(text)
     while path and not _holds(whole, path):
         path = path[:-1]

@@ -1,7 +1,9 @@
 """The upstreams of a catalogue: where each provider's servers are and which key opens them, as the file says it."""
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Literal
+from unicodedata import category
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
@@ -13,6 +15,7 @@ Kind = Literal["anthropic", "bedrock", "embedded", "openai"]
 KINDS: tuple[Kind, ...] = ("anthropic", "bedrock", "embedded", "openai")
 
 SECRET_SCHEMES = ("env", "secretsmanager", "ssm")
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 
 
 def _reference(text: str) -> str:
@@ -36,6 +39,26 @@ def _url(text: str) -> str:
     return text.rstrip("/")
 
 
+def _header_name(name: str) -> str:
+    if _TOKEN.fullmatch(name) is None:
+        raise ValueError("a header's name has letters, digits and !#$%&'*+.^_`|~- alone")
+    return name
+
+
+def _header_value(value: str) -> str:
+    if any(category(letter) == "Cc" and letter != "\t" for letter in value):
+        raise ValueError("a header holds no control characters but tabs")  # not shown: it may be a key
+    return value
+
+
+def _headers(headers: Mapping[str, str]) -> Mapping[str, str]:
+    names = [name.lower() for name in headers]
+    twice = next((name for at, name in enumerate(names) if name in names[:at]), None)
+    if twice is not None:
+        raise ValueError(f"the header {twice} stands there twice")
+    return headers
+
+
 def _table(name: str) -> str:
     if name not in names():
         raise ValueError(f"there is no such table; there are {', '.join(sorted(names()))}")
@@ -48,7 +71,10 @@ _HIDDEN = Field(repr=False)
 Url = Annotated[str, AfterValidator(_url)]
 HiddenUrl = Annotated[Url, _HIDDEN]
 HiddenPath = Annotated[str, _HIDDEN]
-Headers = Annotated[Mapping[str, str], _HIDDEN]
+HeaderName = Annotated[str, AfterValidator(_header_name)]
+HeaderValue = Annotated[str, AfterValidator(_header_value)]
+Headers = Annotated[Mapping[HeaderName, HeaderValue], AfterValidator(_headers), _HIDDEN]
+Query = Annotated[Mapping[str, str], _HIDDEN]
 Body = Annotated[Mapping[str, object], _HIDDEN]
 TableName = Annotated[str, AfterValidator(_table)]
 Seconds = Annotated[float, Field(gt=0, strict=True, allow_inf_nan=False)]
@@ -87,10 +113,10 @@ class OpenAIUpstream(_Upstream):
     kind: Literal["openai"] = "openai"
     base_url: HiddenUrl = "https://api.openai.com/v1"
     api_key: SecretReference | None = None
-    auth_header: str = "authorization"
+    auth_header: HeaderName = "authorization"
     path: HiddenPath = "/chat/completions"
     tokenize_path: Annotated[str | None, _HIDDEN] = None
-    query: Headers = {}
+    query: Query = {}
     headers: Headers = {}
     body: Body = {}
 
@@ -105,7 +131,7 @@ class AnthropicUpstream(_Upstream):
     kind: Literal["anthropic"] = "anthropic"
     base_url: HiddenUrl = "https://api.anthropic.com"
     api_key: SecretReference | None = None
-    auth_header: str = "x-api-key"
+    auth_header: HeaderName = "x-api-key"
     headers: Headers = {}
 
     def default_table(self) -> str:

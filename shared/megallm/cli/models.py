@@ -25,11 +25,12 @@ def catalogue(context: typer.Context, as_json: Json = False) -> None:
     """Show the models that clients may name, and who answers for them."""
     if context.invoked_subcommand is not None:
         return
-    from megallm.catalog.file_format import BrokenCatalog, load
+    from megallm.catalog.file_format import BrokenCatalog
+    from megallm.composition.catalogue import load_catalog
     from megallm.settings import BrokenSettings, Settings
 
     with clear_errors(BrokenCatalog, BrokenSettings):
-        models = load(Settings.from_environ(os.environ).catalog).models
+        models = load_catalog(Settings.from_environ(os.environ).catalog).models
     if as_json:
         print_json([asdict(model) | {"routes": [_route(route) for route in model.routes]} for model in models])
         return

@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 
-from megallm.catalog.file_format import load
 from megallm.catalog.models import Catalog
 from megallm.catalog.upstreams import EmbeddedUpstream
 from megallm.composition.batch_ports import batch_ports
-from megallm.composition.features import fault_in
+from megallm.composition.catalogue import load_catalog
 from megallm.composition.workshop import Workshop
 from megallm.identifiers import new_tool_use_id
 from megallm.limits.tiers import BrokenTiers, Tiers
@@ -32,8 +31,9 @@ def compose(settings: Settings, aws: AwsTarget | None = None, environ: Mapping[s
     Which AWS to talk to, its environment says where *aws* does not. Raises BrokenSettings or BrokenCatalog.
     """
     aws = aws or AwsTarget()
-    catalog = load(settings.catalog, fault_in)
-    workshop = Workshop(settings, Secrets(aws, os.environ if environ is None else environ))
+    secrets = Secrets(aws, os.environ if environ is None else environ)
+    catalog = load_catalog(settings.catalog, secrets)
+    workshop = Workshop(settings, secrets)
     makers: dict[str, Callable[[], Provider]] = {
         name: partial(embedded_provider, settings)
         if isinstance(upstream, EmbeddedUpstream)

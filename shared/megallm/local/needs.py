@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from megallm.catalog.file_format import load
 from megallm.catalog.upstreams import BedrockUpstream, EmbeddedUpstream
+from megallm.composition.catalogue import load_catalog
 from megallm.settings import BrokenSettings, Settings
 
 
@@ -19,7 +19,7 @@ def needs_of(settings: Settings) -> Needs:
 
     The stack's process drops all AWS credentials, so that no slip reaches a real account: Bedrock could only refuse.
     """
-    upstreams = load(settings.catalog).upstreams
+    upstreams = load_catalog(settings.catalog).upstreams
     for name, upstream in upstreams.items():
         if isinstance(upstream, BedrockUpstream):
             raise BrokenSettings(
