@@ -31,12 +31,17 @@ class Account:
 
 def check_account(session: boto3.Session, stack: str) -> Account:
     """Credentials, region, CDK's bootstrap. Raises NotReady."""
+    account, region = check_access(session)
+    _check_bootstrap(session, account, region)
+    return Account(account, region, kept=_is_kept(session, stack))
+
+
+def check_access(session: boto3.Session) -> tuple[str, str]:
+    """The account and the region: all that has to be there before the bootstrap itself. Raises NotReady."""
     region = session.region_name
     if region is None:
         raise NotReady("No AWS region is chosen: say AWS_REGION=eu-central-1, or one of your own choice.")
-    account = _identity(session)
-    _check_bootstrap(session, account, region)
-    return Account(account, region, kept=_is_kept(session, stack))
+    return _identity(session), region
 
 
 def _identity(session: boto3.Session) -> str:

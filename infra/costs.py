@@ -37,10 +37,39 @@ from megallm.telemetry.metrics import Source
 MESSAGE_SECONDS = 5.0
 MESSAGE_LOG_BYTES = 1900  # ours with its metrics, API Gateway's and Lambda's own lines
 ITEMS_AT_ONCE = 64
-CHECKPOINTS_A_PART = 10
 STACK_ALARMS = 24
 # Lambda keeps five connections open to each queue, and asks on each of them every 20 seconds.
 QUEUES_POLLED, POLLERS = len(QUEUES), 5
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Of DynamoDB, in units, and of S3, in requests: lists are priced as what is put."""
+
+    writes: int
+    reads: int
+    puts: int
+    gets: int
+
+    def plus(self, other: "Asked") -> "Asked":
+        """Both together."""
+        return Asked(
+            self.writes + other.writes, self.reads + other.reads, self.puts + other.puts, self.gets + other.gets
+        )
+
+    def times(self, count: int) -> "Asked":
+        """So often."""
+        return Asked(self.writes * count, self.reads * count, self.puts * count, self.gets * count)
+
+
+# Counted with a worker process in front of a stub that answers after five seconds, for one part of 1,000 items of the
+# operator's, and held by tests/operations/batches/test_what_aws_is_asked.py: 16 checkpoints and the end, each a
+# transaction of two writes, which are two units each; a claim, a beginning, four leases; a look at the batch each two
+# seconds.
+OF_A_WORKER = Asked(writes=17 * 4 + 6, reads=42, puts=19, gets=17)
+# By intake and finisher: for each part, and beside that once.
+OF_A_PART = Asked(writes=3, reads=0, puts=0, gets=2)
+OF_A_BATCH = Asked(writes=14, reads=6, puts=6, gets=4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,21 +116,27 @@ def messages(count: int, seconds: float) -> list[Line]:
 
 
 def batch_items(count: int, seconds: float) -> list[Line]:
-    """So many items of batches, each call as long; a worker has many of them in flight."""
+    """A batch of so many items, each call as long; a worker has many of them in flight."""
     parts = -(-count // ITEMS_A_PART)
+    asked = OF_A_BATCH.plus(OF_A_PART.plus(OF_A_WORKER).times(parts))
     return [
         Line(
             f"Lambda, {ITEMS_AT_ONCE} calls of {seconds:g} s at once in 1 GB",
-            count * seconds / ITEMS_AT_ONCE,
+            parts * part_seconds(seconds),
             GB_SECOND,
         ),
         Line("Lambda, requests: parts, and three more", parts + 3, INVOCATION),
-        Line("DynamoDB, writes: parts, leases, checkpoints", parts * (6 + 4 * CHECKPOINTS_A_PART), WRITE),
-        Line("DynamoDB, reads", parts * 10, READ),
-        Line("S3, writes: checkpoints, parts, results", parts * (CHECKPOINTS_A_PART + 3), S3_PUT),
-        Line("S3, reads", parts * (CHECKPOINTS_A_PART + 3), S3_GET),
+        Line("DynamoDB, writes: parts, leases, checkpoints", asked.writes, WRITE),
+        Line("DynamoDB, reads", asked.reads, READ),
+        Line("S3, writes and lists: checkpoints, parts, results", asked.puts, S3_PUT),
+        Line("S3, reads", asked.gets, S3_GET),
         Line("SQS, requests", parts * 4, SQS),
     ]
+
+
+def part_seconds(seconds: float) -> float:
+    """How long a worker has a part, each call as long: the items go in rows."""
+    return -(-ITEMS_A_PART // ITEMS_AT_ONCE) * seconds
 
 
 def idle_month() -> list[Line]:

@@ -160,6 +160,7 @@ class GatewayStack(Stack):
         outputs = {
             "Endpoint": (self.http.url, "The base URL for the SDKs"),
             "Bucket": (self.storage.bucket.bucket_name, "Where batches are dropped, and their results found"),
+            "IntakeQueue": (self._queues.by_role["intake"].queue_url, "Where job messages are sent"),
             "KeysTable": (self._tables.by_role["keys"].table_name, "The API keys, for `megallm keys`"),
             "Streaming": (self._options.streaming, "How streams are served"),
         }

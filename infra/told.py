@@ -11,8 +11,7 @@ def after_deploy(outputs: Mapping[str, str], region: str, profile: str | None) -
     """The stack's outputs, and the commands that make the first key and send the first message."""
     where = f"--region {region}" if profile is None else f"--profile {shlex.quote(profile)} --region {region}"
     name = outputs["KeysTable"].removesuffix("-keys")
-    if name != PREFIX:
-        where += f" --stack {name}"
+    ours = where if name == PREFIX else f"{where} --stack {name}"
     endpoint = outputs["Endpoint"].rstrip("/")
     target = outputs.get("DomainTarget")
     domain = "" if target is None else f"\n  DNS        {endpoint.removeprefix('https://')} is a CNAME for {target}"
@@ -21,20 +20,22 @@ The gateway is there.
 
   Endpoint   {endpoint}
   Bucket     {outputs["Bucket"]}
+  Queue      {outputs["IntakeQueue"]}
   Streaming  {outputs["Streaming"]}{domain}
 
 Make the first key:
 
-  .venv/bin/megallm keys create --name first {where}
+  .venv/bin/megallm keys create --name first {ours}
 
 and try it. This prints settings for SDKs, Claude Code and curl, sends a message, and says whether it streams:
 
   export MEGALLM_API_KEY=mega_...
-  .venv/bin/megallm connect {where}
+  .venv/bin/megallm connect {ours}
 
-A file that is dropped into the bucket becomes a batch:
+A file that is dropped into the bucket becomes a batch, and so does a job message in the queue (docs/batches.md):
 
   aws s3 cp report.txt s3://{outputs["Bucket"]}/inbox/summarize/bullet_points/ {where}
+  aws sqs send-message --queue-url {outputs["IntakeQueue"]} --message-body file://job.json {where}
 """
 
 

@@ -41,7 +41,7 @@ def templates(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "catalog": str(catalog),
         "tiers": str(tiers),
         "strict": "true",
-        "secrets_key_arn": "arn:aws:kms:eu-central-1:123456789012:key/abc",
+        "secrets_key_arn": SECRETS_KEY,
         "log_days": "7",
         "result_days": "29",
         "retain_data": "false",
@@ -57,6 +57,7 @@ def templates(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 CERTIFICATE = "arn:aws:acm:eu-central-1:123456789012:certificate/abc"
+SECRETS_KEY = "arn:aws:kms:eu-central-1:123456789012:key/abc"
 ADAPTER_LAYER = "arn:aws:lambda:eu-central-1:123456789012:layer:Adapter:1"
 
 

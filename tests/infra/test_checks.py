@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError, NoCredentialsError
 from botocore.stub import Stubber
 from moto import mock_aws
 
-from infra.checks import Account, NotReady, bedrock_state, check_account, missing_models
+from infra.checks import Account, NotReady, bedrock_state, check_access, check_account, missing_models
 from infra.run import deploy_arguments
 from megallm.catalog.file_format import load
 
@@ -106,6 +106,11 @@ def test_no_credentials_are_told_with_the_remedy() -> None:
 
     with pytest.raises(NotReady, match=r"^There are no valid AWS credentials: log in"):
         check_account(Nobody(region_name="eu-central-1"), "megallm")
+
+
+def test_a_bootstrap_asks_for_credentials_and_region_alone(session: boto3.Session) -> None:
+    """What it makes cannot be there before."""
+    assert check_access(session) == ("123456789012", "eu-central-1")
 
 
 def test_an_account_without_cdks_bootstrap_is_told_how_to_get_it(session: boto3.Session) -> None:

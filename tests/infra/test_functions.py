@@ -1,7 +1,6 @@
-"""The stack's functions: what they run, with which settings, what starts them, and what each of them may do."""
+"""The stack's functions: what they run, with which settings, and what starts them."""
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -32,19 +31,6 @@ def _settings(function: dict[str, Any]) -> Settings:
     """As the function will read them, each reference in the place of what it stands for."""
     variables = function["Environment"]["Variables"]
     return Settings.from_environ({name: text_of(value) for name, value in variables.items()})
-
-
-def _statements(template: Template) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every statement of every policy of a role, with the role's name in the template."""
-    for kind in ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"):
-        for policy in resources(template, kind).values():
-            for role in policy["Roles"]:
-                for statement in policy["PolicyDocument"]["Statement"]:
-                    yield role["Ref"], statement
-
-
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
 
 
 def test_every_function_runs_its_own_entry(template: Template) -> None:
@@ -197,77 +183,3 @@ def test_each_function_has_a_role_of_its_own(template: Template) -> None:
     for role in roles:
         managed = template["Resources"][role]["Properties"].get("ManagedPolicyArns", [])
         assert [policy for policy in managed if "Ref" not in policy] == []
-
-
-@pytest.mark.parametrize("stack", ["template", "chosen", "adapted"])
-def test_no_policy_has_a_wildcard_for_an_action_or_for_all_resources(
-    stack: str, request: pytest.FixtureRequest
-) -> None:
-    """A role may do what is spelled out, to what is named."""
-    for role, statement in _statements(request.getfixturevalue(stack)):
-        assert [action for action in _listed(statement["Action"]) if "*" in action] == [], role
-        assert [text_of(each) for each in _listed(statement["Resource"]) if text_of(each) == "*"] == [], role
-
-
-def test_only_the_callers_of_models_may_invoke_them(template: Template) -> None:
-    """Those of the catalogue, through their profiles, and in no other way."""
-    allowed: dict[str, set[str]] = {}
-    for role, statement in _statements(template):
-        if any(action.startswith("bedrock:") for action in _listed(statement["Action"])):
-            assert sorted(_listed(statement["Action"])) == [
-                "bedrock:CountTokens",
-                "bedrock:InvokeModel",
-                "bedrock:InvokeModelWithResponseStream",
-            ]
-            allowed.setdefault(role, set()).update(text_of(each) for each in _listed(statement["Resource"]))
-
-    assert {re.sub(r"Role\w+$", "", role) for role in allowed} == {"Api", "Messages", "BatchWorker"}
-    for arns in allowed.values():
-        root = "arn:<AWS::Partition>:bedrock:"
-        haiku = "anthropic.claude-haiku-4-5-20251001-v1:0"
-        assert {arn for arn in arns if haiku in arn} == {
-            f"{root}<AWS::Region>:<AWS::AccountId>:inference-profile/global.{haiku}",
-            f"{root}<AWS::Region>::foundation-model/{haiku}",
-            f"{root}::foundation-model/{haiku}",
-        }
-
-
-def test_the_upstreams_keys_may_be_read_where_calls_are_made(chosen: Template) -> None:
-    """Secrets and parameters by their names, and the key that encrypts them."""
-    found: dict[str, dict[str, set[str]]] = {}
-    for role, statement in _statements(chosen):
-        for action in _listed(statement["Action"]):
-            if action.startswith(("secretsmanager:", "ssm:", "kms:")):
-                arns = {text_of(each) for each in _listed(statement["Resource"])}
-                found.setdefault(re.sub(r"Role\w+$", "", role), {}).setdefault(action, set()).update(arns)
-    signing = next(iter(resources(chosen, "AWS::SecretsManager::Secret")))
-    here = "<AWS::Region>:<AWS::AccountId>"
-    expected = {
-        "secretsmanager:GetSecretValue": {
-            f"<{signing}>",
-            f"arn:<AWS::Partition>:secretsmanager:{here}:secret:claude-key-??????",
-        },
-        "ssm:GetParameter": {f"arn:<AWS::Partition>:ssm:{here}:parameter/megallm/openai"},
-        "kms:Decrypt": {"arn:aws:kms:eu-central-1:123456789012:key/abc"},
-    }
-
-    assert found == {"Api": expected, "BatchWorker": expected}
-
-
-def test_only_the_limiters_callers_write_the_limits_and_none_the_keys(template: Template) -> None:
-    """Keys are made with the operator's own credentials."""
-    tables = {name: each["TableName"] for name, each in resources(template, "AWS::DynamoDB::Table").items()}
-    found: dict[str, dict[str, list[str]]] = {}
-    for role, statement in _statements(template):
-        for arn in _listed(statement["Resource"]):
-            match = re.fullmatch(r"<(\w+)\.Arn>", text_of(arn))
-            if match and match[1] in tables and tables[match[1]] != "megallm-batches":
-                found.setdefault(tables[match[1]], {})[re.sub(r"Role\w+$", "", role)] = sorted(
-                    _listed(statement["Action"])
-                )
-
-    read, write = ["dynamodb:GetItem"], ["dynamodb:GetItem", "dynamodb:UpdateItem"]
-    assert found == {
-        "megallm-keys": dict.fromkeys(("Api", "Messages", "BatchIntake", "BatchWorker", "BatchFinisher"), read),
-        "megallm-limits": dict.fromkeys(("Api", "Messages", "BatchWorker"), write),
-    }

@@ -37,6 +37,22 @@ def test_the_tables_are_those_of_the_package(template: Template) -> None:
     }
 
 
+def test_the_outputs_tell_where_work_is_brought_and_keys_are_kept(template: Template) -> None:
+    """The bucket for files, the intake's own queue for job messages, the table for `megallm keys`."""
+    queues = {each["QueueName"]: name for name, each in resources(template, "AWS::SQS::Queue").items()}
+    tables = {each["TableName"]: name for name, each in resources(template, "AWS::DynamoDB::Table").items()}
+    (bucket,) = resources(template, "AWS::S3::Bucket")
+
+    outputs = {name: text_of(output["Value"]) for name, output in template["Outputs"].items()}
+
+    assert {name: value for name, value in outputs.items() if "Endpoint" not in name} == {
+        "Bucket": f"<{bucket}>",
+        "IntakeQueue": f"<{queues['megallm-intake']}>",  # SQS gives a queue's URL for its name in the template
+        "KeysTable": f"<{tables['megallm-keys']}>",
+        "Streaming": "runtime",
+    }
+
+
 def test_the_settings_defaults_are_the_default_stacks_names() -> None:
     """So that `megallm keys` finds the deployed tables without being told their names."""
     defaults = Settings()

@@ -11,29 +11,13 @@ from infra.bundle.build import BundleFailed, build
 from infra.bundle.files import Bundle
 from infra.function_specs import FUNCTIONS
 from infra.options import Options
-from tests.infra.bundle.unpacked import Unpacked, copy_sources, native_architecture, unpack
+from tests.infra.bundle.unpacked import Unpacked, native_architecture
 from tests.infra.synthesis import ROOT
 
 pytestmark = pytest.mark.slow
 
 MOST_BYTES = 15_000_000
 WEB_FRAMEWORKS = ["fastapi", "starlette", "mangum", "uvicorn"]
-
-
-@pytest.fixture(scope="module")
-def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The code as it is now: whoever edits it while these tests run does not change what they compare."""
-    return copy_sources(tmp_path_factory.mktemp("sources"))
-
-
-@pytest.fixture(scope="module")
-def bundle(sources: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    return build(Options(architecture=native_architecture()), tmp_path_factory.mktemp("bundle"), sources)
-
-
-@pytest.fixture(scope="module")
-def unpacked(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Unpacked:
-    return unpack(bundle, tmp_path_factory.mktemp("var"))
 
 
 def test_what_the_api_loads_has_15_megabytes_at_most(bundle: Bundle) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.infra.deployed.emulator import REGION, Emulator
 
-_SECONDS = 120.0
+_SECONDS = 240.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,22 @@ class Deployed:
         variables = {**self.variables(function), name: value}
         client = self.emulator.client("lambda")
         client.update_function_configuration(FunctionName=function, Environment={"Variables": variables})
+
+    def keys(self, prefix: str) -> list[str]:
+        """Of the objects in the stack's bucket."""
+        found = self.emulator.client("s3").list_objects_v2(Bucket=self.outputs["Bucket"], Prefix=prefix)
+        return [each["Key"] for each in found.get("Contents", [])]
+
+    def read(self, key: str) -> bytes:
+        """An object of the stack's bucket."""
+        answer = self.emulator.client("s3").get_object(Bucket=self.outputs["Bucket"], Key=key)
+        content: bytes = answer["Body"].read()
+        return content
+
+    def logged(self) -> str:
+        """The lines of the functions that queues and the schedule call; the emulator's own are no JSON."""
+        text = self.emulator.log.read_text()
+        return "\n".join(line for line in text.splitlines() if line.startswith("{") and line.endswith("}"))
 
 
 def deploy(emulator: Emulator, assembly: Path, stack: str) -> Deployed:

@@ -1,7 +1,6 @@
 """ministack, an emulator of AWS, as a process of its own environment: it pins another botocore than ours."""
 
 import os
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -14,13 +13,14 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from tests.infra.free_port import free_port
 from tests.infra.synthesis import ROOT
 
 PYTHON = ROOT / ".venv-ministack" / "bin" / "python"
 REGION = "eu-central-1"
 # Nobody's: the emulator takes any.
 _CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
-_START_SECONDS = 60.0
+_START_SECONDS = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Emulator:
 @contextmanager
 def running(folder: Path) -> Iterator[Emulator]:
     """On a free port of this machine alone; what it keeps goes into *folder*."""
-    port = _free_port()
+    port = free_port()
     found = Emulator(f"http://127.0.0.1:{port}", folder / "emulator.log")
     environment = {
         **_CREDENTIALS,
@@ -91,10 +91,3 @@ def _wait(emulator: Emulator, process: "subprocess.Popen[bytes]") -> None:
             time.sleep(0.2)
         else:
             return
-
-
-def _free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port: int = taken.getsockname()[1]
-        return port
