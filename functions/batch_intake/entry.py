@@ -60,7 +60,7 @@ class IntakeEntry:
                 item.key,
                 item.version,
                 time.time(),
-                work.owners.is_known,
+                work.owners.standing,
                 work.rules,
             )
             log("intake", {"message_id": message.id, "batch_id": batch.id, "state": batch.state, "items": batch.total})
@@ -68,17 +68,18 @@ class IntakeEntry:
     def _take_in_job(self, message: Message) -> None:
         work = self._work
         now = time.time()
+        body = message.body.encode("utf-8", "surrogatepass")
         try:
-            job = parse_job(message.body.encode("utf-8", "surrogatepass"))
+            job = parse_job(body)
         except InvalidRequest as error:
-            batch = refuse_job(work.ports, message.id, error.message, now)
+            batch = refuse_job(work.ports, message.id, body, error.message, now)
         else:
             batch = intake_job(
                 work.ports,
                 job,
                 message.id,
                 now,
-                work.owners.is_known,
+                work.owners.standing,
                 work.rules,
             )
         log("intake", {"message_id": message.id, "batch_id": batch.id, "state": batch.state, "items": batch.total})

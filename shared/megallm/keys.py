@@ -16,6 +16,7 @@ from typing import Literal, get_args
 ANONYMOUS_ID = "anonymous"  # who came without a key, as only one's own machine allows; no key has so long an id
 
 Tier = Literal["basic", "pro", "enterprise"]
+KeyStatus = Literal["active", "expired", "revoked"]
 TIERS: tuple[str, ...] = get_args(Tier)
 
 _ID_ALPHABET = string.ascii_letters + string.digits
@@ -85,7 +86,7 @@ def matches(record: KeyRecord, key: str) -> bool:
     return hmac.compare_digest(record.hash, hash_of(key))
 
 
-def status(record: KeyRecord, now: float) -> Literal["active", "expired", "revoked"]:
+def status(record: KeyRecord, now: float) -> KeyStatus:
     """What the key is good for at *now*."""
     if record.revoked_at is not None:
         return "revoked"

@@ -1,6 +1,7 @@
 """docs/batches.md says what is true, and its samples are good."""
 
 import re
+import shlex
 from pathlib import Path
 
 import jsonschema_rs
@@ -19,9 +20,13 @@ from megallm.batches.options import MAX_FLAGS, MAX_TEXT_FIELDS, SentOptions, Sum
 from megallm.batches.results import Errored, Succeeded, error_line, result_line
 from megallm.batches.templates import MODEL, SUMMARY_TOKENS, TRANSLATION_TOKENS
 from megallm.errors import InvalidRequest
+from megallm.local.aws import BUCKET
+from megallm.local.isolation import REGION
+from megallm.stores.resources import name_of
 from tests.batches.indexed import all_records, index
 from tests.batches.samples import MESSAGES, TRANSLATE, batch, item, message
 
+ACCOUNT_ID = "123456789012"  # of the local AWS
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "batches.md").read_text()
 BLOCKS = [from_json(block) for block in re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)]
@@ -111,6 +116,21 @@ def test_the_printed_job_messages_are_taken() -> None:
 
     assert parse_job(to_json(WITH_ITEMS)).task == "translate"
     assert source_key(parse_job(to_json(WITH_POINTER)), "my-bucket") == "uploads/keys/aB3dE6gH/requests.jsonl.gz"
+
+
+def test_the_printed_commands_bring_a_file_and_a_job_to_the_local_stack() -> None:
+    """To the bucket, the queue and the region that it has; the queue on AWS has the name that the stack gives it."""
+    drop, send = (shlex.split(block.replace("\\\n", "")) for block in re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL))
+    credentials = ["AWS_ACCESS_KEY_ID=any", "AWS_SECRET_ACCESS_KEY=any", "aws"]
+    where = ["--region", REGION, "--endpoint-url", "http://127.0.0.1:4142"]
+
+    assert drop == [*credentials, "s3", "cp", "docs/samples/shop.jsonl", f"s3://{BUCKET}/inbox/translate/es/", *where]
+    assert target_of(f"{drop[6].removeprefix(f's3://{BUCKET}/')}shop.jsonl").task == "translate"
+    body, queue = send.pop(8), send.pop(6)
+    assert send == [*credentials, "sqs", "send-message", "--queue-url", "--message-body", *where]
+    assert queue == f"http://127.0.0.1:4142/{ACCOUNT_ID}/{name_of('intake')}"
+    assert parse_job(body.encode()).task == "summarize"
+    assert f"`{name_of('intake', 'NAME')}`" in PAGE
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from megallm.batches.model import (
     Counts,
     Part,
@@ -47,4 +49,19 @@ def test_counts_and_expenses_add_up() -> None:
     counts = Counts(1, 2, 3, 4).plus(Counts(10, 20, 30, 40))
 
     assert (counts, counts.total) == (Counts(11, 22, 33, 44), 110)
-    assert Spent(1, 2, 3, 4).plus(Spent(10, 20, 30, 40)) == Spent(11, 22, 33, 44)
+    assert Spent(1, 2, 3, 4, 5).plus(Spent(10, 20, 30, 40, 50)) == Spent(11, 22, 33, 44, 55)
+
+
+@pytest.mark.parametrize(
+    ("spent", "dollars"),
+    [
+        (Spent(), 0.0),
+        (Spent(microdollars=2_500_000, calls=4), 2.5),
+        (Spent(calls=4), 0.0),
+        (Spent(microdollars=2_500_000, calls=4, unpriced=3), 2.5),
+        (Spent(calls=4, unpriced=4), None),
+    ],
+)
+def test_what_no_call_had_a_price_for_has_no_known_cost(spent: Spent, dollars: float | None) -> None:
+    """Nothing costs nothing, and so does a model that is for free; of some calls the known ones are told."""
+    assert spent.dollars == dollars

@@ -269,3 +269,12 @@ def test_the_manifest_tells_everything_about_the_batch() -> None:
         "ended_at": "2025-11-22T08:26:52.500Z",
         "seconds": 12.5,
     }
+
+
+def test_a_manifest_tells_no_cost_that_nobody_knows() -> None:
+    """No model of the calls had a price."""
+    unpriced = batch(total=1, spent=Spent(input_tokens=100, output_tokens=50, calls=2, unpriced=2))
+
+    told = from_json(manifest(unpriced, routes={}, reasons={}, ended_at=1_763_800_012.5))
+
+    assert told["usage"] == {"input_tokens": 100, "output_tokens": 50, "calls": 2, "cost_usd": None}

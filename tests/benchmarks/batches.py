@@ -126,7 +126,7 @@ async def main(url: str, items: int, concurrency: int) -> None:
         with path.open("wb") as file:
             file.writelines(lines(items))
         settle()
-        batch = intake_object(ports, KEY, "", time.time(), lambda owner: True)
+        batch = intake_object(ports, KEY, "", time.time(), lambda owner: "active")
         worker = Worker(translating(url, http), ports, concurrency=concurrency)
         began, cpu_began = time.perf_counter(), time.process_time()
         await _work(worker, world.part_messages)

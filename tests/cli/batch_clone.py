@@ -22,7 +22,7 @@ from megallm.stores.keys import DynamoKeys
 from tests.fakes import KEY, KEY_RECORD, ScriptedProvider, gateway
 from tests.local.running import Ended, megallm
 
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,7 +69,7 @@ def test_a_file_is_submitted_followed_and_read(clone: BatchClone) -> None:
     assert batch["counts"] == {"succeeded": 3, "errored": 0, "canceled": 0, "expired": 0}
     assert (batch["owner"], batch["task"], batch["input"]["name"]) == ("operator", "translate", "texts.jsonl")
     assert batch["options"]["target_language_codes"] == ["es"]
-    assert batch["usage"] == {"input_tokens": 21, "output_tokens": 9, "calls": 3, "cost_usd": 0.0}
+    assert batch["usage"] == {"input_tokens": 21, "output_tokens": 9, "calls": 3, "cost_usd": None}
     lines = [json.loads(line) for line in results.stdout.splitlines()]
     assert [(line["custom_id"], line["output"]) for line in lines] == [(f"row-{n}", "done") for n in (1, 2, 3)]
     assert [re.split(r"\s{2,}", line.strip()) for line in table.stdout.splitlines()][:8] == [
@@ -112,10 +112,18 @@ def test_a_dry_run_tells_what_the_run_would_use(clone: BatchClone) -> None:
     name = texts(clone, "one", "two")
     with clone.working(provider):
         ended = clone.megallm("batch", "submit", name, "--task", "summarize", *MODEL, "--dry-run", "--wait", "--json")
+        batch = shown(ended.stdout)
+        table = clone.megallm("batch", "status", batch["id"])
 
-    batch = shown(ended.stdout)
     assert (ended.status, batch["state"], batch["usage"]["calls"], provider.calls) == (0, "ended", 0, [])
-    assert batch["estimate"]["input_tokens"] > 0
+    estimate = batch["estimate"]
+    assert estimate["input_tokens"] > 0
+    assert [re.split(r"\s{2,}", line.strip()) for line in table.stdout.splitlines()][-4:] == [
+        ["would use: input_tokens", f"{estimate['input_tokens']:,}"],
+        ["would use: output_tokens", f"{estimate['output_tokens']:,}"],
+        ["would use: calls", "2"],
+        ["would use: cost_usd", "-"],  # the model has no prices
+    ]
 
 
 def test_results_go_to_a_file_that_is_whole_or_not_there(clone: BatchClone) -> None:
@@ -250,8 +258,18 @@ def test_results_of_a_running_batch_name_the_remedy(clone: BatchClone) -> None:
     )
 
 
-def test_ctrl_c_leaves_the_batch_running(clone: BatchClone) -> None:
-    """And says how to come back."""
+def in_progress(clone: BatchClone, batch_id: str) -> Batch:
+    """The batch, once it is worked on."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while (batch := clone.ports.store.get(batch_id)) is None or batch.state != "in_progress":
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return batch
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_ctrl_c_leaves_the_batch_running(clone: BatchClone, *, at_once: bool) -> None:
+    """And says how to come back: as soon as the id was told, and while it runs."""
     pause = Pause()
     name = texts(clone, "one")
     with clone.working(ScriptedProvider([pause, *text_reply("done")])):
@@ -266,21 +284,18 @@ def test_ctrl_c_leaves_the_batch_running(clone: BatchClone) -> None:
         )
         assert command.stderr is not None
         batch_id = command.stderr.readline().strip()
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while (batch := clone.ports.store.get(batch_id)) is None or batch.state != "in_progress":
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        if not at_once:
+            in_progress(clone, batch_id)
         command.send_signal(signal.SIGINT)
         stdout, stderr = command.communicate(timeout=PATIENCE_SECONDS)
-        left = clone.ports.store.get(batch_id)
+        left = in_progress(clone, batch_id)
 
     assert (command.returncode, stdout) == (130, "")
     assert stderr.splitlines()[-1] == (
         f"The batch goes on without this command. Come back with `megallm batch status {batch_id} --wait`, "
         f"read it with `megallm batch results {batch_id}`, or stop it with `megallm batch cancel {batch_id}`."
     )
-    assert left is not None
-    assert (left.state, left.stop) == ("in_progress", None)
+    assert left.stop is None
 
 
 def test_unusable_options_are_a_usage_error(tmp_path: Path) -> None:

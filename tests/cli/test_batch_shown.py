@@ -116,6 +116,16 @@ def test_the_bar_tells_rate_tokens_cost_and_time_left() -> None:
     assert told(BATCH, 0.0, None) == "0.0/s  1,020,000 tokens  $1.2346"
 
 
+def test_a_cost_that_nobody_knows_is_no_zero() -> None:
+    """The catalogue has no prices of the model: scripts get null, people a dash, everywhere."""
+    unpriced = replace(BATCH, spent=Spent(input_tokens=7, output_tokens=3, calls=2, unpriced=2))
+
+    assert shown(unpriced, NOW)["usage"] == {"input_tokens": 7, "output_tokens": 3, "calls": 2, "cost_usd": None}
+    assert ("cost", "-") in rows(unpriced, NOW)
+    assert row(unpriced, NOW)[7] == "-"
+    assert told(unpriced, 0.0, None) == "0.0/s  10 tokens  cost -"
+
+
 @pytest.mark.parametrize(("seconds", "text"), [(0.4, "0:00"), (59.6, "1:00"), (3599.4, "59:59"), (3600.0, "1:00:00")])
 def test_a_duration_is_a_clock(seconds: float, text: str) -> None:
     """Rounded to seconds."""

@@ -17,6 +17,7 @@ from megallm.errors import UpstreamFailed
 from megallm.local.isolation import REGION
 from megallm.local.state import LocalState, StateFolder
 from megallm.messages.calls import Adaptation
+from megallm.messages.events import TextDelta
 from tests.cli.canned_server import Canned, canned, no_stack, stack_with
 from tests.contract.server import RunningServer
 from tests.fakes import KEY, Pause, ScriptedProvider, Step, gateway, text_reply
@@ -34,15 +35,15 @@ class _Moment(asyncio.Event):
     """What a model does between two tokens."""
 
     async def wait(self) -> bool:  # type: ignore[override]  # asyncio's own gives a literal
-        await asyncio.sleep(0.03)
+        await asyncio.sleep(0.2)
         return True
 
 
 def _slowly(*pieces: str) -> list[Step]:
-    """A reply whose pieces come one after the other."""
+    """A reply whose pieces come so far apart that a client on a busy machine still gets them one by one."""
     steps: list[Step] = []
     for event in text_reply(*pieces):
-        steps += [event, Pause(released=_Moment())]
+        steps += [event, Pause(released=_Moment())] if isinstance(event, TextDelta) else [event]
     return steps
 
 

@@ -8,17 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 from typer.testing import CliRunner, Result
 
 from megallm.batches.model import OPERATOR, Batch, Job, Source, Spent, batch_id_of
 from megallm.cli.app import app
+from megallm.cli.usage_shown import rows, shown
 from megallm.keys import ANONYMOUS_ID, KeyRecord
 from megallm.limits.ledger import Count, Used, month_at, month_written
 from megallm.limits.state import Admit, Restart, Settle
 from megallm.local import aws
 from megallm.local.isolation import REGION, local_target
 from megallm.local.state import LocalState, StateFolder
+from megallm.operations.tell_usage import BatchesUsed, KeyUsage
 from megallm.stores.batches import DynamoBatches
 from megallm.stores.batches_table import BatchesTable
 from megallm.stores.keys import DynamoKeys
@@ -119,6 +121,23 @@ def test_each_key_has_a_row_for_its_messages_and_one_for_its_batches(stack: tupl
         ["operator", "-", "-", "1 batch", "4", "1,000", "10", "$0.0025"],
         ["total", "15", "1,203,000", "117", "$0.0227"],
     ]
+
+
+def test_batches_of_models_without_prices_have_no_known_cost() -> None:
+    """As messages of such models; the total has what is known, or nothing at all."""
+    unpriced = BatchesUsed(1, Spent(input_tokens=1000, output_tokens=10, calls=4, unpriced=4))
+    priced = BatchesUsed(1, Spent(input_tokens=1000, output_tokens=10, microdollars=2500, calls=4))
+    one, other = (KeyUsage(OPERATOR, None, Used(), used) for used in (unpriced, priced))
+
+    assert [row[-1] for row in rows([one])] == ["-", "-"]
+    assert [row[-1] for row in rows([one, other])] == ["-", "$0.0025", "$0.0025"]
+    assert from_json(to_json(shown([one])))["total"]["batches"] == {
+        "batches": 1,
+        "calls": 4,
+        "input_tokens": 1000,
+        "output_tokens": 10,
+        "cost_usd": None,
+    }
 
 
 def test_a_script_gets_every_figure(stack: tuple[str, Path]) -> None:

@@ -106,13 +106,10 @@ def test_only_a_key_that_may_be_used_is_known_as_an_owner() -> None:
     revoked = replace(KEY_RECORD, id="revoked1", revoked_at=5)
     expired = replace(KEY_RECORD, id="expired1", expires_at=int(NOW) - 1)
     known = owners(KEY_RECORD, revoked, expired)
+    asked = ("abcdefgh", "revoked1", "expired1", "nobody12")
 
-    assert [known.is_known(owner) for owner in ("abcdefgh", "revoked1", "expired1", "nobody12")] == [
-        True,
-        False,
-        False,
-        False,
-    ]
+    assert [known.is_known(owner) for owner in asked] == [True, False, False, False]
+    assert [known.standing(owner) for owner in asked] == ["active", "revoked", "expired", None]
 
 
 def test_an_owners_batches_have_what_its_tier_has() -> None:

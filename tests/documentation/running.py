@@ -14,7 +14,7 @@ from tests.contract.clients import OLD_PYTHON, ROOT
 from tests.contract.js import install
 
 EXAMPLES = Path(__file__).resolve().parent / "examples"
-EXAMPLE_SECONDS = 120.0
+EXAMPLE_SECONDS = 300.0
 
 PythonSdk = Literal["2.12", "0.116"]
 NodeSdk = Literal["1.12", "0.x"]

@@ -86,6 +86,24 @@ def test_a_message_that_nobody_can_read_is_a_refused_batch(body: str) -> None:
     assert f"results/{batch.id}/manifest.json" in world.objects
 
 
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"owner": "aB3dE6gH"}, "owner: there is no key with the id aB3dE6gH"),
+        ({"more": 1}, "more: Extra inputs are not permitted"),
+    ],
+)
+def test_a_refused_job_message_is_in_the_operators_list(change: dict[str, object], problem: str) -> None:
+    """With its task, and the reason: of nobody it would be in no list."""
+    world = World()
+    job = {"version": 1, "task": "summarize", "items": [{"text": "Long"}], **change}
+
+    answer = IntakeEntry(work_in(world))(from_queue(json.dumps(job)), None)
+
+    (batch,) = world.batches.values()
+    assert (answer, batch.owner, batch.job.task, batch.problem) == (failures(), "operator", "summarize", problem)
+
+
 def test_one_message_that_fails_comes_again_alone(lines: io.StringIO) -> None:
     """Whatever it was; the log has its place, and nothing of what stands in the message."""
     world = World()

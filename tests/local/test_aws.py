@@ -15,6 +15,7 @@ from megallm.local.isolation import enter_local_aws, local_target
 from megallm.stores.aws import CONDITION_FAILED, code_of
 from megallm.stores.keys import DynamoKeys
 from tests.fakes import KEY_RECORD
+from tests.local.running import PATIENCE_SECONDS
 
 
 @pytest.fixture
@@ -112,7 +113,7 @@ def test_a_conditional_update_is_atomic_under_threads(local_aws: aws.LocalAws) -
 )
 def test_motos_control_pages_are_out_of_reach(endpoint_url: str, method: str, path: str) -> None:
     """They reset, dump and reconfigure everything, without credentials."""
-    answer = httpx.request(method, endpoint_url + path)
+    answer = httpx.request(method, endpoint_url + path, timeout=PATIENCE_SECONDS)
 
     assert (answer.status_code, answer.json()["error"]["message"]) == (
         403,
@@ -125,7 +126,7 @@ def test_signing_for_the_control_service_does_not_reach_it_either(endpoint_url: 
     scope = "Credential=local/20260101/amazonaws.com/motoapi/aws4_request"
     headers = {"authorization": f"AWS4-HMAC-SHA256 {scope}, SignedHeaders=host, Signature=0"}
 
-    answer = httpx.post(f"{endpoint_url}/x", headers=headers)
+    answer = httpx.post(f"{endpoint_url}/x", headers=headers, timeout=PATIENCE_SECONDS)
 
     assert (answer.status_code, answer.json()["error"]["type"]) == (403, "permission_error")
 
@@ -145,7 +146,7 @@ def test_a_foreign_page_gets_nothing(endpoint_url: str, method: str, headers: di
     """Neither an answer nor a CORS header, preflight or not."""
     asking = {"access-control-request-method": "PUT"} if method == "OPTIONS" else {}
 
-    answer = httpx.request(method, endpoint_url, headers=headers | asking)
+    answer = httpx.request(method, endpoint_url, headers=headers | asking, timeout=PATIENCE_SECONDS)
 
     assert (answer.status_code, answer.json()["error"]["type"]) == (403, "permission_error")
     assert [name for name in answer.headers if name.startswith("access-control")] == []
@@ -162,7 +163,7 @@ def test_a_bucket_with_open_cors_rules_does_not_answer_a_foreign_page(local_aws:
     )
     headers = {"origin": "https://evil.example", "access-control-request-method": "PUT"}
 
-    answer = httpx.request(method, f"{local_aws.endpoint_url}/megallm-local", headers=headers)
+    answer = httpx.request(method, f"{local_aws.endpoint_url}/megallm-local", headers=headers, timeout=PATIENCE_SECONDS)
 
     assert (answer.status_code, answer.json()["error"]["type"]) == (403, "permission_error")
     assert [name for name in answer.headers if name.startswith("access-control")] == []
@@ -170,7 +171,7 @@ def test_a_bucket_with_open_cors_rules_does_not_answer_a_foreign_page(local_aws:
 
 def test_motos_own_open_cors_is_switched_off(local_aws: aws.LocalAws) -> None:
     """The guard stands before it, and it stays shut behind the guard as well."""
-    answer = httpx.get(local_aws.endpoint_url, headers={"origin": local_aws.endpoint_url})
+    answer = httpx.get(local_aws.endpoint_url, headers={"origin": local_aws.endpoint_url}, timeout=PATIENCE_SECONDS)
 
     assert answer.status_code == 200
     assert [name for name in answer.headers if name.startswith("access-control")] == []
@@ -186,7 +187,7 @@ def test_stop_closes_the_port_and_the_connections_that_clients_keep_open() -> No
     """werkzeug alone would go on answering on them."""
     running = aws.start()
 
-    with httpx.Client(base_url=running.endpoint_url) as client:
+    with httpx.Client(base_url=running.endpoint_url, timeout=PATIENCE_SECONDS) as client:
         before = client.get("/").status_code
         running.stop()
 

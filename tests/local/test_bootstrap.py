@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 
 from megallm.local import bootstrap
+from tests.local.running import START_SECONDS
 from tests.local.test_installation import PARTS
 
 PACKAGE = Path(bootstrap.__file__).parents[1]
@@ -228,7 +229,7 @@ def test_an_installation_whose_make_was_killed_keeps_the_next_one_out(installed:
     with socket.create_server(("127.0.0.1", 0)) as silent, (installed.root / ".megallm/install.lock").open() as lock:
         index = f"http://127.0.0.1:{silent.getsockname()[1]}/simple"
         process = installed.start({"PIP_NO_INDEX": "", "PIP_FIND_LINKS": "", "PIP_INDEX_URL": index})
-        silent.settimeout(60)
+        silent.settimeout(START_SECONDS)
         connection, _ = silent.accept()
         process.kill()
         process.wait()

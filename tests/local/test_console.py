@@ -82,6 +82,7 @@ MegaLLM {STATE.base_url}
 API key {STATE.api_key}
 Model   tiny. Fluent nonsense.
 Inbox   s3://{STATE.bucket}/inbox/ at {STATE.aws_endpoint_url}; results in .megallm/results/
+Queue   {STATE.queues["intake"]}
 
 curl
 curl {STATE.base_url}/v1/messages -H "x-api-key: {STATE.api_key}" -H "content-type: application/json" \\

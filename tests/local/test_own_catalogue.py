@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.local.running import running_stack
+from tests.local.running import PATIENCE_SECONDS, running_stack
 
 pytestmark = pytest.mark.slow
 
@@ -84,6 +84,7 @@ def test_another_server_answers_under_the_same_address_and_its_thinking_survives
                     f"{state.base_url}/v1/messages",
                     headers={"x-api-key": state.api_key},
                     json={"model": "claude-sonnet-4", "max_tokens": 50, "messages": messages},
+                    timeout=PATIENCE_SECONDS,
                 )
                 body = answer.json()
                 stack.stop()

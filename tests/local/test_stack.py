@@ -1,6 +1,5 @@
 """The local stack as its user sees it: a process with two ports, a folder, and an end."""
 
-import json
 import signal
 import socket
 import time
@@ -13,7 +12,15 @@ import httpx
 import pytest
 
 from megallm.local.state import LocalState, is_running
-from tests.local.running import RunningStack, as_json, megallm, running_stack
+from tests.local.running import (
+    AT_ONCE_SECONDS,
+    PATIENCE_SECONDS,
+    START_SECONDS,
+    RunningStack,
+    as_json,
+    megallm,
+    running_stack,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -43,7 +50,9 @@ def state(stack: RunningStack) -> LocalState:
 
 def test_the_key_of_the_folder_gets_an_answer(state: LocalState) -> None:
     """What the banner shows works as it stands."""
-    answer = httpx.post(f"{state.base_url}/v1/messages", json=HELLO, headers={"x-api-key": state.api_key}, timeout=60)
+    answer = httpx.post(
+        f"{state.base_url}/v1/messages", json=HELLO, headers={"x-api-key": state.api_key}, timeout=PATIENCE_SECONDS
+    )
 
     assert (answer.status_code, answer.json()["type"], answer.json()["model"]) == (200, "message", "claude-sonnet-4")
 
@@ -52,12 +61,14 @@ def test_no_key_is_needed_on_this_machine(state: LocalState) -> None:
     """The documentation's first curl has none."""
     url = state.base_url.replace("127.0.0.1", "localhost")
 
-    assert httpx.post(f"{url}/v1/messages", json=HELLO, timeout=60).status_code == 200
+    assert httpx.post(f"{url}/v1/messages", json=HELLO, timeout=PATIENCE_SECONDS).status_code == 200
 
 
 def test_a_wrong_key_is_not_taken_for_none(state: LocalState) -> None:
     """A mistake in a key should show on the laptop, not in production."""
-    answer = httpx.post(f"{state.base_url}/v1/messages", json=HELLO, headers={"x-api-key": "mega_wrong"})
+    answer = httpx.post(
+        f"{state.base_url}/v1/messages", json=HELLO, headers={"x-api-key": "mega_wrong"}, timeout=PATIENCE_SECONDS
+    )
 
     assert (answer.status_code, answer.json()["error"]["type"]) == (401, "authentication_error")
 
@@ -72,7 +83,7 @@ def test_a_web_page_of_another_origin_gets_nothing_from_either_port(
     url = {"gateway": f"{state.base_url}/v1/messages", "aws": state.aws_endpoint_url}[port]
     asking = {"access-control-request-method": "POST"} if method == "OPTIONS" else {}
 
-    answer = httpx.request(method, url, headers=headers | asking)
+    answer = httpx.request(method, url, headers=headers | asking, timeout=PATIENCE_SECONDS)
 
     body = answer.json()
     assert (answer.status_code, body["type"], body["error"]["type"]) == (403, "error", "permission_error")
@@ -90,7 +101,7 @@ def test_a_missing_or_repeated_host_gets_nothing_from_either_port(state: LocalSt
     address = (parts.hostname, parts.port)
     lines = head.format(host=parts.netloc)
 
-    with socket.create_connection(address, timeout=5) as connection:
+    with socket.create_connection(address, timeout=PATIENCE_SECONDS) as connection:
         connection.sendall(f"GET / HTTP/1.1\r\n{lines}Connection: close\r\n\r\n".encode())
         first_line = connection.makefile("rb").readline()
 
@@ -110,7 +121,7 @@ def test_what_is_no_http_is_refused_in_the_documented_shape(state: LocalState, j
     """The last one is a TLS client, of somebody who wrote https://."""
     parts = urlsplit(state.base_url)
 
-    with socket.create_connection((parts.hostname, parts.port), timeout=5) as connection:
+    with socket.create_connection((parts.hostname, parts.port), timeout=PATIENCE_SECONDS) as connection:
         connection.sendall(junk)
         head, _, body = connection.makefile("rb").read().partition(b"\r\n\r\n")
 
@@ -126,22 +137,6 @@ def test_what_is_no_http_is_refused_in_the_documented_shape(state: LocalState, j
         "error": {"type": "invalid_request_error", "message": "This is not an HTTP/1.1 request"},
         "request_id": headers["request-id"],
     }
-
-
-def test_what_is_no_http_behind_a_request_does_not_spoil_its_reply(state: LocalState) -> None:
-    """A second head in the middle of a stream would look like its text."""
-    parts = urlsplit(state.base_url)
-    body = json.dumps(HELLO | {"stream": True, "max_tokens": 500}).encode()
-    head = f"POST /v1/messages HTTP/1.1\r\nhost: {parts.netloc}\r\ncontent-length: {len(body)}\r\n\r\n".encode()
-
-    with socket.create_connection((parts.hostname, parts.port), timeout=60) as connection:
-        connection.sendall(head + body)
-        received = connection.recv(65536)
-        connection.sendall(b"garbage\r\n\r\n")
-        received += connection.makefile("rb").read()
-
-    assert received.startswith(b"HTTP/1.1 200 OK\r\n")
-    assert received.count(b"HTTP/1.1 ") == 1
 
 
 def test_both_ports_are_closed_to_other_machines(state: LocalState) -> None:
@@ -162,7 +157,7 @@ def test_a_signal_ends_everything_at_once_and_cleanly(tiny_model: Path, tmp_path
         took = time.monotonic() - began
 
     assert (ended.status, ended.stderr, as_json(ended.stdout)) == (0, "", asdict(state))
-    assert took < 10
+    assert took < AT_ONCE_SECONDS
     assert is_running(state) is False
     assert sorted(path.name for path in stack.folder.path.iterdir()) == ["api-key", "megallm.log", "stack.lock"]
 
@@ -173,7 +168,7 @@ def test_a_signal_ends_a_running_stream_too(tiny_model: Path, tmp_path: Path) ->
     with running_stack(tmp_path) as stack:
         state = stack.state()
         with (
-            httpx.Client(timeout=60) as client,
+            httpx.Client(timeout=PATIENCE_SECONDS) as client,
             client.stream("POST", f"{state.base_url}/v1/messages", json=long) as reply,
         ):
             begun = reply.iter_bytes()  # let go of, it would close the connection
@@ -195,7 +190,7 @@ def test_a_signal_ends_a_download(tmp_path: Path) -> None:
             "no_proxy": "",
         }
         with running_stack(tmp_path, "--port", "0", "--model", "default", environ=environ) as stack:
-            silent.settimeout(30)
+            silent.settimeout(START_SECONDS)
             connection, _ = silent.accept()
             ended = stack.stop()
             connection.close()

@@ -10,7 +10,7 @@ import pytest
 
 from megallm.local.isolation import local_target
 from megallm.local.state import LocalState, is_running
-from tests.local.running import running_stack
+from tests.local.running import AT_ONCE_SECONDS, running_stack
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -44,5 +44,5 @@ def test_a_stack_ends_at_once_in_the_middle_of_a_batch(tiny_model: Path, tmp_pat
         took = time.monotonic() - began
 
     assert (ended.status, "Traceback" in ended.stderr) == (0, False)
-    assert took < 10
+    assert took < AT_ONCE_SECONDS
     assert is_running(state) is False

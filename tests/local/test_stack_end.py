@@ -1,18 +1,22 @@
-"""How a local stack ends when its model does not, and how it keeps a second one out of its folder."""
+"""What a local stack does while its model finds no end, and how it keeps a second one out of its folder."""
 
+import json
 import signal
+import socket
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
 from megallm.local.state import is_running
-from tests.local.running import megallm, running_stack
+from tests.local.running import AT_ONCE_SECONDS, PATIENCE_SECONDS, START_SECONDS, megallm, running_stack
 
 pytestmark = pytest.mark.slow
 
 STUCK = "tests.local.stuck_stack"
+STREAM = {"model": "claude-test", "max_tokens": 9, "stream": True, "messages": [{"role": "user", "content": "Hi"}]}
 
 
 def files(folder: Path) -> list[str]:
@@ -30,19 +34,34 @@ def test_a_model_that_computes_on_is_not_waited_for(tmp_path: Path, signal_numbe
         took = time.monotonic() - began
 
     assert (ended.status, ended.stderr, ended.stdout.splitlines()[-1]) == (0, "", "closing")
-    assert took < 10
+    assert took < AT_ONCE_SECONDS
     assert is_running(state) is False
     assert files(stack.folder.path) == ["api-key", "megallm.log", "stack.lock"]
 
 
+def test_what_is_no_http_behind_a_request_does_not_spoil_its_reply(tmp_path: Path) -> None:
+    """A second head in the middle of a stream would look like its text. The reply cannot have ended before it."""
+    with running_stack(tmp_path, module=STUCK, environ={"STUCK": "thread"}) as stack:
+        parts = urlsplit(stack.state().base_url)
+        body = json.dumps(STREAM).encode()
+        head = f"POST /v1/messages HTTP/1.1\r\nhost: {parts.netloc}\r\ncontent-length: {len(body)}\r\n\r\n".encode()
+        with socket.create_connection((parts.hostname, parts.port), timeout=PATIENCE_SECONDS) as connection:
+            connection.sendall(head + body)
+            received = connection.recv(65536)
+            connection.sendall(b"garbage\r\n\r\n")
+            received += connection.makefile("rb").read()
+
+    assert received.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert received.count(b"HTTP/1.1 ") == 1
+
+
 def test_a_model_that_was_at_work_is_not_even_asked_to_close(tmp_path: Path) -> None:
     """llama.cpp would keep Python's lock while it finishes its batch, and no timeout ends that."""
-    stream = {"model": "claude-test", "max_tokens": 9, "stream": True, "messages": [{"role": "user", "content": "Hi"}]}
     with running_stack(tmp_path, module=STUCK, environ={"STUCK": "loop"}) as stack:
         state = stack.state()
         with (
-            httpx.Client(timeout=60) as client,
-            client.stream("POST", f"{state.base_url}/v1/messages", json=stream) as reply,
+            httpx.Client(timeout=PATIENCE_SECONDS) as client,
+            client.stream("POST", f"{state.base_url}/v1/messages", json=STREAM) as reply,
         ):
             status = reply.status_code
             begun = reply.iter_bytes()  # let go of, it would close the connection
@@ -90,7 +109,9 @@ def test_a_stack_that_was_killed_does_not_keep_the_next_one_out(tmp_path: Path) 
         before = killed.state()
         killed.stop(signal.SIGKILL)
     with running_stack(tmp_path, module=STUCK, environ={"STUCK": "thread"}) as stack:
+        deadline = time.monotonic() + START_SECONDS
         while (state := stack.state()).pid == before.pid:
+            assert time.monotonic() < deadline
             time.sleep(0.05)
 
         assert is_running(state)

@@ -81,7 +81,7 @@ def test_a_block_with_very_many_parts_is_not_walked_to_its_end() -> None:
     body = body_of(content)
     request = parse(body, MessagesRequest)
 
-    began = time.perf_counter()
+    began = time.thread_time()
     tokens = reserved_tokens(request, body)
 
-    assert (tokens, time.perf_counter() - began < 0.1) == (len(body) // 4, True)
+    assert (tokens, time.thread_time() - began < 0.1) == (len(body) // 4, True)

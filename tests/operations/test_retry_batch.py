@@ -13,7 +13,7 @@ from megallm.messages.events import Reply
 from megallm.operations.intake_batch import intake_job
 from megallm.operations.retry_batch import retry_failed
 from megallm.operations.upload_batch import Submitted
-from tests.operations.batches.harness import Scene, message_lines
+from tests.operations.batches.harness import Scene, in_use, message_lines
 from tests.operations.batches.upstream import Upstream, echo
 
 TEXTS = [f"text {number}" for number in range(30)]
@@ -45,7 +45,7 @@ def run_again(scene: Scene) -> tuple[str, list[tuple[str, str]]]:
     submitted = retry_failed(scene.world.ports(), next(iter(scene.world.batches)))
     scene.upstream.answer = echo
     message = parse_job(scene.world.job_messages.pop().encode())
-    batch = intake_job(scene.world.ports(), message, "sqs-1", scene.clock(), lambda owner: True, scene.rules())
+    batch = intake_job(scene.world.ports(), message, "sqs-1", scene.clock(), in_use, scene.rules())
     assert batch.id == submitted.batch_id
     scene.to_the_end()
     lines = [from_json(line) for line in scene.world.objects[result_key(batch.id, "results.jsonl")].splitlines()]
@@ -133,10 +133,10 @@ def test_a_retry_that_was_refused_stands_in_the_way_of_no_other() -> None:
 
     refused = retry_failed(ports, first)
     message = parse_job(scene.world.job_messages.pop().encode())
-    problem = intake_job(ports, message, "sqs-1", scene.clock(), lambda owner: True, no_room).problem
+    problem = intake_job(ports, message, "sqs-1", scene.clock(), in_use, no_room).problem
     second = retry_failed(ports, first)
     message = parse_job(scene.world.job_messages.pop().encode())
-    batch = intake_job(ports, message, "sqs-2", scene.clock(), lambda owner: True, scene.rules())
+    batch = intake_job(ports, message, "sqs-2", scene.clock(), in_use, scene.rules())
     again = retry_failed(ports, first)
 
     assert problem is not None

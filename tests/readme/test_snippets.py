@@ -26,7 +26,7 @@ def environ(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 def run(command: list[str | Path], environ: dict[str, str], folder: Path) -> str:
     finished = subprocess.run(
-        command, env=environ, cwd=folder, capture_output=True, text=True, timeout=120, check=False
+        command, env=environ, cwd=folder, capture_output=True, text=True, timeout=300, check=False
     )
     assert finished.returncode == 0, finished.stderr
     return finished.stdout

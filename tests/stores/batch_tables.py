@@ -37,7 +37,7 @@ PARTS = (
 )
 
 
-SPENT = Spent(input_tokens=10, output_tokens=5, microdollars=7, calls=2)
+SPENT = Spent(input_tokens=10, output_tokens=5, microdollars=7, calls=2, unpriced=1)
 COUNTS = Counts(succeeded=2, errored=1)
 
 

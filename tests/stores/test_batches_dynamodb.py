@@ -20,7 +20,7 @@ from tests.stores.lost_answers import lose_the_first_answer
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-SPENT = Spent(10, 5, 7, 2)
+SPENT = Spent(10, 5, 7, 2, 1)
 COUNTS = Counts(succeeded=3)
 
 
@@ -269,6 +269,23 @@ class InTheWay:
         if self.left:
             self.left -= 1
             raise ClientError({"Error": {"Code": code, "Message": ""}, **more}, "Write")  # type: ignore[typeddict-item]
+
+
+def test_a_record_of_before_calls_without_prices_were_counted_goes_on(
+    client: "DynamoDBClient", store: DynamoBatches, table: str
+) -> None:
+    """It is read as none, and counts from there."""
+    begun(store)
+    part = claimed(store)
+    client.update_item(TableName=table, Key=batch_key(BATCH.id), UpdateExpression="REMOVE unpriced")
+
+    before = store.get(BATCH.id)
+    store.checkpoint(part, SPENT, finished=2)
+    after = store.get(BATCH.id)
+
+    assert before is not None
+    assert after is not None
+    assert (before.spent, after.spent) == (Spent(), SPENT)
 
 
 def test_writes_that_meet_on_a_batchs_record_are_repeated(client: "DynamoDBClient", table: str) -> None:

@@ -40,6 +40,14 @@ def owner_of(key: str) -> str:
             return OPERATOR
 
 
+def task_of(key: str) -> TaskName:
+    """What is to be done with the object, also where nothing else about its key is right; messages where no task is."""
+    folders = key.removeprefix(ROOT).split("/") if key.startswith(ROOT) else []
+    if folders[:1] == [KEYS]:
+        folders = folders[2:]
+    return next((task for task in TASKS if folders[:1] == [task]), "messages")
+
+
 def target_of(key: str) -> Target:
     """What is to be done with the object that has this (decoded) key. Raises Refused, which says what is allowed."""
     owner = owner_of(key)

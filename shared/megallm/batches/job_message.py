@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, StrictStr, ValidationError, model_validator
 from pydantic_core import from_json, to_json
 
-from megallm.batches.model import OPERATOR, Job
+from megallm.batches.model import OPERATOR, TASKS, Job, TaskName
 from megallm.batches.options import job_of
 from megallm.errors import InvalidRequest, clip
 
@@ -71,6 +71,16 @@ def parse_job(body: bytes) -> JobMessage:
         raise InvalidRequest(f"{path}: {text}" if path else text, param=path or text.partition(":")[0]) from None
     message.job()
     return message
+
+
+def task_in(body: bytes) -> TaskName:
+    """What a message that is refused would have had done, as far as it can be read; messages where no task is."""
+    try:
+        payload = from_json(body)
+    except ValueError:
+        return "messages"
+    named = payload.get("task") if isinstance(payload, dict) else None
+    return next((task for task in TASKS if task == named), "messages")
 
 
 def inline_lines(message: JobMessage) -> bytes:

@@ -8,7 +8,7 @@ from typing import Literal, get_args
 OPERATOR = "operator"  # who owns what was dropped outside of a key's own folder
 
 TaskName = Literal["summarize", "translate", "messages"]
-TASKS: tuple[str, ...] = get_args(TaskName)
+TASKS: tuple[TaskName, ...] = get_args(TaskName)
 
 # indexing: the input is being cut into parts. in_progress: parts are worked on. canceling: nothing new is begun.
 # ended: every item has its result, or the batch as a whole was refused (``problem`` says why).
@@ -63,13 +63,20 @@ class Counts:
 class Spent:
     """What calls used: tokens, their price in millionths of a US dollar, and how many calls there were.
 
-    Failed attempts count, too.
+    ``unpriced`` is how many of them were of models without a price: they are not in the price. Failed attempts count,
+    too.
     """
 
     input_tokens: int = 0
     output_tokens: int = 0
     microdollars: int = 0
     calls: int = 0
+    unpriced: int = 0
+
+    @property
+    def dollars(self) -> float | None:
+        """The price in US dollars; None where there were calls and nobody knows what any of them cost."""
+        return None if self.calls and self.calls == self.unpriced else self.microdollars / 1e6
 
     def plus(self, other: "Spent") -> "Spent":
         """Both together."""
@@ -78,6 +85,7 @@ class Spent:
             self.output_tokens + other.output_tokens,
             self.microdollars + other.microdollars,
             self.calls + other.calls,
+            self.unpriced + other.unpriced,
         )
 
 

@@ -170,7 +170,7 @@ def manifest(batch: Batch, *, routes: Mapping[str, int], reasons: Mapping[str, i
                     "input_tokens": spent.input_tokens,
                     "output_tokens": spent.output_tokens,
                     "calls": spent.calls,
-                    "cost_usd": spent.microdollars / 1e6,
+                    "cost_usd": spent.dollars,
                 },
                 "routes": dict(sorted(routes.items())),
                 "failures": dict(sorted(reasons.items())),

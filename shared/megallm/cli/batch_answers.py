@@ -30,8 +30,7 @@ def time_needed(input_bytes: int, tokens_a_minute: int) -> str:
 def after_submission(opened: OpenBatches, batch_id: str, *, wait: bool, as_json: bool) -> None:
     """The id of a new batch or, with *wait*, how it ended."""
     if wait:
-        typer.echo(batch_id, err=True)
-        print_batch(opened, followed(opened, batch_id), as_json)
+        print_batch(opened, followed(opened, batch_id, announced=False), as_json)
         return
     if as_json:
         print_json({"id": batch_id})
@@ -41,11 +40,14 @@ def after_submission(opened: OpenBatches, batch_id: str, *, wait: bool, as_json:
     typer.echo(f"Follow it with `megallm batch status {batch_id} --wait`.", err=True)
 
 
-def followed(opened: OpenBatches, batch_id: str) -> "Batch":
-    """The batch, once it has ended. Ctrl-C ends the command, not the batch."""
-    from megallm.cli.batch_progress import follow
-
+def followed(opened: OpenBatches, batch_id: str, *, announced: bool = True) -> "Batch":
+    """The batch, once it has ended; its id first, unless it was *announced*. Ctrl-C ends the command, not the batch."""
     try:
+        if not announced:
+            typer.echo(batch_id, err=True)
+        # Within the block: it takes a moment, and who has seen the id may well leave by then.
+        from megallm.cli.batch_progress import follow
+
         return follow(opened.ports.store, batch_id)
     except KeyboardInterrupt:
         _leave(batch_id)
@@ -68,7 +70,7 @@ def print_batch(opened: OpenBatches, batch: "Batch", as_json: bool) -> None:
     else:
         told = rows(batch, time.time())
         if estimate is not None:
-            told += [(f"would use: {name}", f"{value:,}") for name, value in estimate.items()]
+            told += [(f"would use: {name}", "-" if value is None else f"{value:,}") for name, value in estimate.items()]
         print_table(("", ""), told)
     if batch.problem is not None:
         fail(f"the batch was refused: {batch.problem}")
@@ -76,7 +78,7 @@ def print_batch(opened: OpenBatches, batch: "Batch", as_json: bool) -> None:
         typer.echo(f"Try the items without success again with `megallm batch retry {batch.id} --failed`.", err=True)
 
 
-def _estimate(opened: OpenBatches, batch: "Batch") -> dict[str, float] | None:
+def _estimate(opened: OpenBatches, batch: "Batch") -> dict[str, float | None] | None:
     from pydantic_core import from_json
 
     from megallm.batches.model import result_key
@@ -88,5 +90,5 @@ def _estimate(opened: OpenBatches, batch: "Batch") -> dict[str, float] | None:
         written = b"".join(opened.ports.objects.stream(result_key(batch.id, "manifest.json")))
     except ObjectChanged:
         return None
-    usage: dict[str, float] = from_json(written)["usage"]
+    usage: dict[str, float | None] = from_json(written)["usage"]
     return usage

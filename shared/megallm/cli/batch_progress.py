@@ -61,8 +61,9 @@ def follow(
 def told(batch: "Batch", items_a_second: float, seconds_left: float | None) -> str:
     """What stands beside the bar."""
     tokens = batch.spent.input_tokens + batch.spent.output_tokens
+    cost = "cost -" if batch.spent.dollars is None else dollars(batch)
     left = "" if seconds_left is None else f"  {duration(seconds_left)} left"
-    return f"{items_a_second:,.1f}/s  {tokens:,} tokens  {dollars(batch)}{left}"
+    return f"{items_a_second:,.1f}/s  {tokens:,} tokens  {cost}{left}"
 
 
 def duration(seconds: float) -> str:

@@ -48,7 +48,7 @@ def shown(batch: "Batch", now: float) -> dict[str, object]:
             "input_tokens": batch.spent.input_tokens,
             "output_tokens": batch.spent.output_tokens,
             "calls": batch.spent.calls,
-            "cost_usd": batch.spent.microdollars / 1e6,
+            "cost_usd": batch.spent.dollars,
         },
         "created_at": batch.created_at,
         "expected_end_at": expected_end_of(batch, now),
@@ -121,5 +121,6 @@ def state_of(batch: "Batch") -> str:
 
 
 def dollars(batch: "Batch") -> str:
-    """What it has cost so far."""
-    return f"${batch.spent.microdollars / 1e6:,.4f}"
+    """What it has cost so far; ``-`` where no model of it has a price."""
+    known = batch.spent.dollars
+    return "-" if known is None else f"${known:,.4f}"

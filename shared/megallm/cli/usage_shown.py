@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from megallm.batches.model import Spent
     from megallm.limits.ledger import Used
     from megallm.operations.tell_usage import BatchesUsed, KeyUsage
 
@@ -11,7 +12,7 @@ COLUMNS = ("id", "name", "tier", "of", "requests", "input tokens", "output token
 
 
 def shown(found: Sequence["KeyUsage"]) -> dict[str, object]:
-    """Each key, and all together. ``cost_usd`` of messages is null where no model had a price."""
+    """Each key, and all together. ``cost_usd`` is null where no model had a price."""
     messages, batches = _totals(found)
     return {
         "keys": [
@@ -37,11 +38,11 @@ def rows(found: Sequence["KeyUsage"]) -> Iterator[Sequence[str]]:
             figures = _figures(used.requests, used.input_tokens, used.output_tokens, used.nanodollars)
             yield usage.id, name, tier, "messages", *figures
         if count:
-            figures = _figures(spent.calls, spent.input_tokens, spent.output_tokens, spent.microdollars * 1000)
+            figures = _figures(spent.calls, spent.input_tokens, spent.output_tokens, _nanodollars(spent))
             yield usage.id, name, tier, f"{count:,} batch{'es' if count > 1 else ''}", *figures
     messages, batches = _totals(found)
     spent = batches.spent
-    costs = [messages.nanodollars, spent.microdollars * 1000 if batches.batches else None]
+    costs = [messages.nanodollars, _nanodollars(spent) if batches.batches else None]
     known = [cost for cost in costs if cost is not None]
     yield (
         "total",
@@ -84,8 +85,12 @@ def _batches(used: "BatchesUsed") -> dict[str, object]:
         "calls": used.spent.calls,
         "input_tokens": used.spent.input_tokens,
         "output_tokens": used.spent.output_tokens,
-        "cost_usd": used.spent.microdollars / 1e6,
+        "cost_usd": used.spent.dollars,
     }
+
+
+def _nanodollars(spent: "Spent") -> int | None:
+    return None if spent.dollars is None else spent.microdollars * 1000
 
 
 def _figures(

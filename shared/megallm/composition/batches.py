@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from megallm.batches.model import OPERATOR
 from megallm.composition.root import compose, tiers_of
 from megallm.errors import InternalError
-from megallm.keys import status
+from megallm.keys import KeyStatus, status
 from megallm.limits.tiers import Tiers
 from megallm.operations.batch_ports import BatchPorts
 from megallm.operations.gateway import Gateway
@@ -35,8 +35,12 @@ class Owners:
 
     def is_known(self, owner: str) -> bool:
         """Whether this is the id of a key that may be used. Raises InternalError."""
+        return self.standing(owner) == "active"
+
+    def standing(self, owner: str) -> KeyStatus | None:
+        """How it stands with the key of this id; None where there is none. Raises InternalError."""
         record = self.keys.get(owner)
-        return record is not None and status(record, self.clock()) == "active"
+        return None if record is None else status(record, self.clock())
 
     def tokens_a_minute(self, owner: str) -> int | None:
         """What its batches may use; None for no limit. Raises InternalError."""

@@ -29,6 +29,7 @@ def show(state: LocalState, model: ChosenModel | None, console: Console) -> None
     _line(console, "API key", state.api_key)
     _line(console, "Model", _NO_MODEL if model is None else f"{model.name}. {model.expectation}")
     _line(console, "Inbox", f"s3://{state.bucket}/inbox/ at {state.aws_endpoint_url}; results in .megallm/results/")
+    _line(console, "Queue", state.queues["intake"])
     for title, snippet in (("curl", _CURL), ("Python", _PYTHON)):
         console.print(f"\n{title}", style="bold")
         console.print(snippet.format(**values), markup=False, highlight=False, soft_wrap=True)

@@ -39,10 +39,13 @@ class Purse:
     output_tokens: int = 0
     microdollars: float = 0.0
     calls: int = 0
+    unpriced: int = 0
 
     def add_call(self, usage: Usage | None, prices: Prices | None) -> None:
         """One call, answered or not; *usage* is None where nothing is known of it."""
         self.calls += 1
+        if prices is None:
+            self.unpriced += 1
         if usage is not None:
             self.input_tokens += usage.prompt_tokens
             self.output_tokens += usage.output_tokens
@@ -51,8 +54,8 @@ class Purse:
     def take(self) -> Spent:
         """What is to be recorded now; the rest of a fraction stays."""
         whole = round(self.microdollars)
-        spent = Spent(self.input_tokens, self.output_tokens, whole, self.calls)
-        self.input_tokens = self.output_tokens = self.calls = 0
+        spent = Spent(self.input_tokens, self.output_tokens, whole, self.calls, self.unpriced)
+        self.input_tokens = self.output_tokens = self.calls = self.unpriced = 0
         self.microdollars -= whole
         return spent
 

@@ -2,24 +2,25 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import assert_never
 
 from megallm.batches.conversion import job_line_in
 from megallm.batches.formats import check_name
-from megallm.batches.inbox import job_of_drop, owner_of, target_of
+from megallm.batches.inbox import job_of_drop, owner_of, target_of, task_of
 from megallm.batches.indexing import with_job_line
 from megallm.batches.job_message import JobMessage, inline_lines, source_key
 from megallm.batches.model import LIFETIME_SECONDS, OPERATOR, Batch, Job, Source, batch_id_of, lines_key
 from megallm.batches.options import max_microdollars
 from megallm.batches.refused import Refused
 from megallm.errors import InvalidRequest
+from megallm.keys import KeyStatus
 from megallm.operations.batch_ending import refuse_batch
 from megallm.operations.batch_index import USUAL, IndexRules, index_batch
 from megallm.operations.batch_ports import BatchPorts, ObjectChanged, ObjectHead
 
-KnownOwner = Callable[[str], bool]
+Standing = Callable[[str], KeyStatus | None]
 
 _HEAD_BYTES = 1024 * 1024  # what a first line with options may have
-_UNKNOWN_OWNER = "The key that owns this is unknown, expired or revoked"
 _INLINE_NAME = "items.jsonl"
 
 
@@ -28,31 +29,32 @@ def intake_object(
     key: str,
     version: str,
     now: float,
-    known_owner: KnownOwner,
+    standing: Standing,
     rules: IndexRules = USUAL,
 ) -> Batch:
     """The batch of an object that was dropped under its (decoded) *key*; of one that cannot be one, the refused batch.
 
-    *version* is "" where the event has none. *known_owner* tells whether a key's id is one of a key that is in use.
+    *version* is "" where the event has none. *standing* tells how it stands with the key of an id; None: there is none.
     Raises InternalError where AWS fails; called again, it goes on.
     """
     head = ports.objects.head(key, version)
     pinned = head.version if head is not None else version
-    owner = owner_of(key)
+    owner, fault = _owner(owner_of(key), standing)
     batch_id = batch_id_of("s3", ports.bucket, key, pinned)
     source = Source(key, pinned, key.rpartition("/")[2], head.size if head is not None else 0)
+    job = Job(task_of(key))  # all that is known of a job that is refused
     try:
-        _check_owner(owner, known_owner)
+        _check(fault)
         target = target_of(key)
         there = _there(head)
         job = job_of_drop(target, there.metadata)
         job = _with_first_line(ports, source, job)
     except InvalidRequest as error:
-        return _refused(ports, _new(batch_id, owner, Job("messages"), source, now), error)
+        return _refused(ports, _new(batch_id, owner, job, source, now), error)
     token = job.options.get("client_token")
     if isinstance(token, str):
         batch_id = batch_id_of("token", owner, token)
-    return intake_batch(ports, _new(batch_id, owner, job, source, now), now, rules)
+    return _accepted(ports, _new(batch_id, owner, job, source, now), now, rules)
 
 
 def intake_job(
@@ -60,23 +62,23 @@ def intake_job(
     message: JobMessage,
     fallback_id: str,
     now: float,
-    known_owner: KnownOwner,
+    standing: Standing,
     rules: IndexRules = USUAL,
 ) -> Batch:
     """The batch of a job message. *fallback_id* is the queue's id of it, for one without a ``client_token``.
 
     Otherwise as ``intake_object``; a message that points to what is not its owner's is refused.
     """
-    owner = message.owner
     job = message.job()
     token = job.options.get("client_token")
-    batch_id = batch_id_of("token", owner, token) if isinstance(token, str) else batch_id_of("sqs", fallback_id)
+    batch_id = batch_id_of("token", message.owner, token) if isinstance(token, str) else batch_id_of("sqs", fallback_id)
     known = ports.store.get(batch_id)
     if known is not None:
         return intake_batch(ports, known, now, rules)
     source = Source("", "", "")
+    owner, fault = _owner(message.owner, standing)
     try:
-        _check_owner(owner, known_owner)
+        _check(fault)
         source = _inline(ports, message, batch_id) if message.source is None else _pointed_to(ports, message, job)
         job = _with_first_line(ports, source, job)
     except InvalidRequest as error:
@@ -84,7 +86,7 @@ def intake_job(
     token = job.options.get("client_token")
     if isinstance(token, str):  # the first line may have brought it
         batch_id = batch_id_of("token", owner, token)
-    return intake_batch(ports, _new(batch_id, owner, job, source, now), now, rules)
+    return _accepted(ports, _new(batch_id, owner, job, source, now), now, rules)
 
 
 def intake_batch(ports: BatchPorts, batch: Batch, now: float, rules: IndexRules = USUAL) -> Batch:
@@ -101,8 +103,11 @@ def _new(batch_id: str, owner: str, job: Job, source: Source, now: float) -> Bat
         state="indexing",
         created_at=now,
         expires_at=now + LIFETIME_SECONDS,
-        max_microdollars=max_microdollars(job),
     )
+
+
+def _accepted(ports: BatchPorts, batch: Batch, now: float, rules: IndexRules) -> Batch:
+    return intake_batch(ports, replace(batch, max_microdollars=max_microdollars(batch.job)), now, rules)
 
 
 def _refused(ports: BatchPorts, batch: Batch, error: InvalidRequest) -> Batch:
@@ -111,9 +116,22 @@ def _refused(ports: BatchPorts, batch: Batch, error: InvalidRequest) -> Batch:
     return refuse_batch(ports, known, error.message, batch.created_at)
 
 
-def _check_owner(owner: str, known_owner: KnownOwner) -> None:
-    if owner != OPERATOR and not known_owner(owner):
-        raise Refused(_UNKNOWN_OWNER)
+def _owner(named: str, standing: Standing) -> tuple[str, str | None]:
+    """Whose the batch is, and what is wrong with that. Without such a key, the operator's: nobody else would see it."""
+    match "active" if named == OPERATOR else standing(named):
+        case "active":
+            return named, None
+        case None:
+            return OPERATOR, f"owner: there is no key with the id {named}"
+        case ("expired" | "revoked") as status:
+            return named, f"The key {named}, which owns this, is {status}"
+        case never:
+            assert_never(never)
+
+
+def _check(fault: str | None) -> None:
+    if fault is not None:
+        raise Refused(fault)
 
 
 def _there(head: ObjectHead | None) -> ObjectHead:

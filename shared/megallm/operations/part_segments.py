@@ -12,7 +12,7 @@ consists of, in an object that is never replaced; the part's files follow from t
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import get_args
 
 from pydantic_core import from_json, to_json
@@ -58,7 +58,7 @@ class Closed:
 
 def to_bytes(lines: Iterable[bytes], spent: Spent, routes: Mapping[str, int]) -> bytes:
     """The object of a segment; *lines* are ``segment_line``s."""
-    head = {"spent": [spent.input_tokens, spent.output_tokens, spent.microdollars, spent.calls], "routes": routes}
+    head = {"spent": astuple(spent), "routes": routes}
     return b"".join((to_json(head), b"\n", *lines))
 
 

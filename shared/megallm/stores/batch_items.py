@@ -25,7 +25,7 @@ OPEN = "open"
 KEPT_SECONDS = 100 * 24 * 3600
 
 COUNTERS = ("succeeded", "errored", "canceled", "expired")
-SPENT = ("input_tokens", "output_tokens", "microdollars", "calls")
+SPENT = ("input_tokens", "output_tokens", "microdollars", "calls", "unpriced")
 
 
 def batch_key(batch_id: str) -> Key:
@@ -106,7 +106,8 @@ def batch_from_item(item: Item) -> Batch:
         parts_done=_int(item, "parts_done"),
         finished=_int(item, "finished"),
         counts=Counts(*(_int(item, name) for name in COUNTERS)),
-        spent=Spent(*(_int(item, name) for name in SPENT)),
+        # Records of before it was counted have no ``unpriced``.
+        spent=Spent(*(_int(item, name) for name in SPENT if name in item)),
         max_microdollars=_int(item, "max_microdollars") if "max_microdollars" in item else None,
         committed=_int(item, "committed"),
         estimated_tokens=_int(item, "estimated_tokens"),

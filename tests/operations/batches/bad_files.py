@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from pydantic_core import to_json
 
+from megallm.batches.model import TaskName
+
 MIB = 1024 * 1024
 TAKEN = ".jsonl, .ndjson, .json and .txt files are, each also with .gz"
 LAYOUT = "there are inbox/summarize/<style>/NAME, inbox/translate/<language>/NAME, inbox/messages/NAME"
@@ -15,13 +17,17 @@ Error = tuple[int, str]  # the record's number, and the message
 
 @dataclass(frozen=True, slots=True)
 class BadFile:
-    """*problem* is why all of it is refused; else it has results with these *ids*, of which these are *errors*."""
+    """*problem* is why all of it is refused; else it has results with these *ids*, of which these are *errors*.
+
+    *task* is what the folder says, as far as it says one of ours.
+    """
 
     key: str
     body: bytes
     problem: str | None = None
     ids: Sequence[str] = ()
     errors: Sequence[Error] = ()
+    task: TaskName = "translate"
 
 
 def row(custom_id: str, text: str = "Good morning") -> bytes:
@@ -76,8 +82,8 @@ WHOLE_FILES = {
     "a text that is too large": _es(
         b"word " * 210_000, "The text is larger than 1,048,576 bytes, which is the most for one item", name="in.txt"
     ),
-    "an unknown task": BadFile("inbox/dance/in.jsonl", ROWS, f"'dance' is no task; {LAYOUT}"),
-    "no task": BadFile("inbox/in.jsonl", ROWS, f"'in.jsonl' is no task; {LAYOUT}"),
+    "an unknown task": BadFile("inbox/dance/in.jsonl", ROWS, f"'dance' is no task; {LAYOUT}", task="messages"),
+    "no task": BadFile("inbox/in.jsonl", ROWS, f"'in.jsonl' is no task; {LAYOUT}", task="messages"),
     "no language": BadFile(
         "inbox/translate/in.jsonl", ROWS, f"A folder is missing in 'inbox/translate/in.jsonl'; {LAYOUT}"
     ),
@@ -95,6 +101,7 @@ WHOLE_FILES = {
         "inbox/summarize/haiku/in.jsonl",
         ROWS,
         "'haiku' is no style of summaries; there are bullet_points, paragraph, executive, eli5",
+        task="summarize",
     ),
 }
 

@@ -18,7 +18,7 @@ from megallm.operations.intake_batch import intake_object
 from megallm.stores.objects import S3Objects
 from megallm.stores.queues import QueueUrls, SqsQueues
 from tests.batch_fakes import Process
-from tests.operations.batches.harness import Scene
+from tests.operations.batches.harness import Scene, in_use
 from tests.stores.batch_tables import AWS, create_table, store_over
 
 if TYPE_CHECKING:
@@ -95,9 +95,7 @@ class Deployed:
     def intake(self, process: Process) -> Batch:
         """The intake has the event of the object."""
         ports = self._as_seen_by(process)
-        return intake_object(
-            ports, self._key, self._version, self._scene.clock(), lambda owner: True, self._scene.rules()
-        )
+        return intake_object(ports, self._key, self._version, self._scene.clock(), in_use, self._scene.rules())
 
     def work(self, process: Process) -> None:
         """A worker has all messages that wait; they are deleted once it is done with them."""

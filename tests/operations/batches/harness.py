@@ -8,12 +8,13 @@ from typing import Any, ParamSpec, TypeVar
 from pydantic_core import from_json, to_json
 
 from megallm.batches.model import Batch, result_key
+from megallm.keys import KeyStatus
 from megallm.operations.batch_index import IndexRules
 from megallm.operations.batch_ports import BatchPorts
 from megallm.operations.batch_tools import Allowance
 from megallm.operations.finish_batch import finish_batch
 from megallm.operations.in_thread import InThread
-from megallm.operations.intake_batch import intake_object
+from megallm.operations.intake_batch import Standing, intake_object
 from megallm.operations.run_part import Worker
 from megallm.operations.sweep_batches import sweep_batches
 from tests.batch_fakes import Crash, Process, World
@@ -24,6 +25,11 @@ P = ParamSpec("P")
 ResultT = TypeVar("ResultT")
 
 BEGIN = 1_800_000_000.0
+
+
+def in_use(owner: str) -> KeyStatus:
+    """How it stands with every key."""
+    return "active"
 
 
 def message_lines(texts: Iterable[str], *, model: str = "priced") -> bytes:
@@ -95,13 +101,13 @@ class Scene:
         key: str = "inbox/messages/in.jsonl",
         metadata: Mapping[str, str] | None = None,
         process: Process | None = None,
-        known_owner: Callable[[str], bool] = lambda owner: True,
+        standing: Standing | None = None,
     ) -> Batch:
         """Puts an object, and lets the intake have its event."""
         self.world.objects[key] = body
         self.world.metadata[key] = metadata or {}
         ports = self.world.ports(process)
-        return intake_object(ports, key, "", self.clock(), known_owner, self.rules())
+        return intake_object(ports, key, "", self.clock(), standing or in_use, self.rules())
 
     def rules(self) -> IndexRules:
         """With the catalogue's prices, and parts as small as the test wants them."""

@@ -13,7 +13,7 @@ from megallm.operations.finish_batch import finish_batch
 from megallm.operations.intake_batch import intake_object
 from tests.batch_fakes import MemoryObjects, Process
 from tests.operations.batches.bad_files import MIB, READ, TO_SPANISH, WHOLE_FILES, BadFile, row
-from tests.operations.batches.harness import Scene
+from tests.operations.batches.harness import Scene, in_use
 from tests.operations.batches.verdicts import assert_adds_up
 
 EMPTY_COUNTS = {"total": 0, "succeeded": 0, "errored": 0, "canceled": 0, "expired": 0}
@@ -39,6 +39,7 @@ def test_a_file_that_cannot_be_worked_on_is_refused_with_its_reason(name: str) -
         file.problem,
         EMPTY_COUNTS,
     )
+    assert (scene.batch().job.task, manifest["task"]) == (file.task, file.task)
     assert (scene.file("results.jsonl"), scene.file("errors.jsonl")) == (b"", b"")
     assert scene.world.told == [scene.batch()]
     assert scene.upstream.calls == []
@@ -115,7 +116,7 @@ def test_a_line_of_200_mb_is_one_error_in_flat_memory(name: str, size: int, head
 
     tracemalloc.start()
     try:
-        batch = intake_object(ports, key, "", scene.clock(), lambda owner: True)
+        batch = intake_object(ports, key, "", scene.clock(), in_use)
         for batch_id, number in scene.world.part_messages:
             scene.run(scene.worker(ports=ports).run(batch_id, number))
         finish_batch(ports, batch.id, scene.clock())

@@ -11,7 +11,7 @@ from megallm.operations.batch_index import IndexRules
 from megallm.operations.batch_schedule import expected_end, tokens_left
 from megallm.operations.intake_batch import intake_object
 from tests.batch_fakes import World
-from tests.operations.batches.harness import Scene, message_lines
+from tests.operations.batches.harness import Scene, in_use, message_lines
 
 RUNNING = Batch(
     id="msgbatch_000000000000000000000001",
@@ -91,7 +91,7 @@ def test_replies_count_when_a_batch_is_taken_or_refused() -> None:
 
     def taken(key: str, tokens_a_minute: int) -> Batch:
         rules = IndexRules(tokens_a_minute=lambda owner: tokens_a_minute)
-        return intake_object(scene.world.ports(), key, "", scene.clock(), lambda owner: True, rules)
+        return intake_object(scene.world.ports(), key, "", scene.clock(), in_use, rules)
 
     refused, fits = taken("inbox/messages/a.jsonl", 10), taken("inbox/messages/b.jsonl", 100)
 

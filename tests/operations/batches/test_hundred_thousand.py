@@ -33,7 +33,7 @@ def test_a_hundred_thousand_lines_have_a_hundred_thousand_results(tmp_path: Path
     template = to_json({"custom_id": "row-?", "params": request}) + b"\n"
     objects.put(KEY, b"".join(template.replace(b"?", b"%d" % number) for number in range(ITEMS)))
 
-    batch = intake_object(ports, KEY, "", time.time(), lambda owner: True)
+    batch = intake_object(ports, KEY, "", time.time(), lambda owner: "active")
     worker = Worker(upstream.gateway(), ports, concurrency=64)
 
     async def work() -> None:

@@ -8,19 +8,27 @@ from pydantic_core import from_json, to_json
 
 from megallm.batches.job_message import parse_job
 from megallm.batches.model import OPERATOR, Batch, Counts, result_key
+from megallm.keys import KeyStatus
 from megallm.operations.batch_index import IndexRules
-from megallm.operations.intake_batch import intake_job, intake_object
+from megallm.operations.intake_batch import Standing, intake_job, intake_object
+from megallm.operations.refuse_job import refuse_job
 from megallm.stores.batch_items import batch_to_item
-from tests.operations.batches.harness import Scene, message_lines
+from tests.operations.batches.harness import Scene, in_use, message_lines
 from tests.operations.batches.upstream import Upstream
 
 KEY_ID = "abcdefgh"
 
 
-def job(scene: Scene, fallback_id: str = "message-1", *, known: bool = True, **fields: Any) -> Batch:  # Any: JSON
+def job(
+    scene: Scene,
+    fallback_id: str = "message-1",
+    *,
+    standing: Standing = in_use,
+    **fields: Any,  # Any: JSON
+) -> Batch:
     """Lets the intake have a job message."""
     message = parse_job(to_json({"version": 1, "task": "summarize", **fields}))
-    return intake_job(scene.world.ports(), message, fallback_id, scene.clock(), lambda owner: known, scene.rules())
+    return intake_job(scene.world.ports(), message, fallback_id, scene.clock(), standing, scene.rules())
 
 
 def manifest_of(scene: Scene, batch: Batch) -> dict[str, Any]:  # Any: JSON
@@ -87,20 +95,101 @@ def test_an_object_below_a_keys_prefix_is_that_keys() -> None:
     assert scene.drop(message_lines(["a"]), "inbox/messages/in.jsonl").owner == OPERATOR
 
 
+def revoked(owner: str) -> KeyStatus:
+    """How it stands with every key."""
+    return "revoked"
+
+
+def unknown(owner: str) -> None:
+    """There is no key."""
+
+
 def test_a_revoked_owner_is_refused() -> None:
     """The batch ends at once, with the reason, and the listeners are told."""
     scene = Scene()
 
-    batch = scene.drop(message_lines(["a"]), f"inbox/keys/{KEY_ID}/messages/in.jsonl", known_owner=lambda owner: False)
+    batch = scene.drop(message_lines(["a"]), f"inbox/keys/{KEY_ID}/messages/in.jsonl", standing=revoked)
 
     assert (batch.state, batch.owner) == ("ended", KEY_ID)
-    assert batch.problem is not None
-    assert "revoked" in batch.problem
+    assert batch.problem == f"The key {KEY_ID}, which owns this, is revoked"
     assert manifest_of(scene, batch)["problem"] == batch.problem
     assert scene.world.objects[result_key(batch.id, "results.jsonl")] == b""
     assert scene.world.told == [batch]
     assert scene.world.part_messages == []
-    assert job(scene, items=[{"text": "a"}], owner=KEY_ID, known=False).problem == batch.problem
+    assert job(scene, items=[{"text": "a"}], owner=KEY_ID, standing=revoked).problem == batch.problem
+
+
+def test_what_is_of_no_key_is_refused_as_the_operators() -> None:
+    """A slip of the pen in an id: the list that would have it otherwise is nobody's. Once more, it is the same one."""
+    scene = Scene()
+    store = scene.world.ports().store
+
+    def refused() -> list[Batch]:
+        return [
+            job(scene, items=[{"text": "a"}], owner=KEY_ID, standing=unknown),
+            job(scene, items=[{"text": "a"}], owner=KEY_ID, client_token="t", standing=unknown),
+            scene.drop(message_lines(["a"]), f"inbox/keys/{KEY_ID}/messages/in.jsonl", standing=unknown),
+        ]
+
+    batches, again = refused(), refused()
+    listed, _ = store.list(OPERATOR, limit=10, after_id=None, before_id=None)
+
+    assert {(batch.state, batch.problem) for batch in batches} == {
+        ("ended", f"owner: there is no key with the id {KEY_ID}")
+    }
+    assert sorted(batch.id for batch in listed) == sorted(batch.id for batch in batches)
+    assert again == batches
+    assert manifest_of(scene, batches[0])["owner"] == OPERATOR
+
+
+NO_SUCH_OPTION = {"megallm-max-cots": "1"}
+
+
+@pytest.mark.parametrize(
+    ("key", "metadata", "standing", "task"),
+    [
+        ("inbox/translate/es/p.pdf", {}, in_use, "translate"),
+        ("inbox/translate/es/in.jsonl", NO_SUCH_OPTION, in_use, "translate"),
+        ("inbox/translate/Klingon/in.jsonl", {}, in_use, "translate"),
+        ("inbox/summarize", {}, in_use, "summarize"),
+        (f"inbox/keys/{KEY_ID}/summarize/eli5/in.jsonl", {}, revoked, "summarize"),
+        (f"inbox/keys/{KEY_ID}/summarize/eli5/in.jsonl", {}, unknown, "summarize"),
+        ("inbox/keys/no-key/translate/es/in.jsonl", {}, in_use, "translate"),
+        ("inbox/messages/in.jsonl", NO_SUCH_OPTION, in_use, "messages"),
+        ("inbox/dance/in.jsonl", {}, in_use, "messages"),
+        ("elsewhere/translate/es/in.jsonl", {}, in_use, "messages"),
+    ],
+)
+def test_a_refused_drop_has_the_task_of_its_folder(
+    key: str, metadata: dict[str, str], standing: Standing, task: str
+) -> None:
+    """Whatever it was refused for: in its record, in the manifest, and in what is told."""
+    scene = Scene()
+
+    batch = scene.drop(b'{"text": "a"}\n', key, metadata, standing=standing)
+
+    assert batch.problem is not None
+    assert (batch.job.task, manifest_of(scene, batch)["task"], scene.world.told) == (task, task, [batch])
+
+
+@pytest.mark.parametrize(
+    ("body", "task"),
+    [
+        (b'{"version": 1, "task": "translate", "items": [{"text": "a"}]}', "translate"),
+        (b'{"version": 2, "task": "summarize", "items": [{"text": "a"}]}', "summarize"),
+        (b'{"task": "dance"}', "messages"),
+        (b'{"task": ["translate"]}', "messages"),
+        (b'["translate"]', "messages"),
+        (b'{"task": "translate"', "messages"),
+    ],
+)
+def test_a_refused_job_message_has_the_task_that_it_names(body: bytes, task: str) -> None:
+    """As far as it can be read at all."""
+    scene = Scene()
+
+    batch = refuse_job(scene.world.ports(), "message-1", body, "It is wrong", scene.clock())
+
+    assert (batch.job.task, batch.owner, manifest_of(scene, batch)["task"]) == (task, OPERATOR, task)
 
 
 @pytest.mark.parametrize(
@@ -131,7 +220,7 @@ def test_what_is_not_there_is_refused() -> None:
     scene = Scene()
     ports = scene.world.ports()
 
-    dropped = intake_object(ports, "inbox/messages/gone.jsonl", '"1"', scene.clock(), lambda owner: True)
+    dropped = intake_object(ports, "inbox/messages/gone.jsonl", '"1"', scene.clock(), in_use)
     pointed_to = job(scene, source="s3://bucket/uploads/gone.jsonl")
 
     assert dropped.problem == pointed_to.problem == "The object was deleted or replaced before it was read"
@@ -248,6 +337,20 @@ def test_a_dry_run_counts_and_calls_nothing() -> None:
     assert scene.world.told == [batch]
 
 
+def test_a_dry_run_knows_no_cost_of_a_model_without_prices() -> None:
+    """Of several models, it tells that of those with prices."""
+    scene = Scene()
+
+    unpriced = scene.drop(message_lines(["a"], model="unpriced"), metadata={"dry-run": "true"})
+    both = scene.drop(
+        message_lines(["a"], model="unpriced") + message_lines(["b"]).replace(b"id-1", b"id-2"),
+        metadata={"dry-run": "true"},
+    )
+
+    assert manifest_of(scene, unpriced)["usage"]["cost_usd"] is None
+    assert manifest_of(scene, both)["usage"]["cost_usd"] > 0
+
+
 def test_an_input_that_the_allowance_cannot_carry_in_a_day_is_refused() -> None:
     """The reason says how long it would take."""
     scene = Scene()
@@ -258,7 +361,7 @@ def test_an_input_that_the_allowance_cannot_carry_in_a_day_is_refused() -> None:
         "inbox/messages/in.jsonl",
         "",
         scene.clock(),
-        lambda owner: True,
+        in_use,
         IndexRules(tokens_a_minute=lambda owner: 10),
     )
 

@@ -17,7 +17,7 @@ from megallm.operations.part_lease import LEASE_SECONDS
 from megallm.operations.part_recorder import CHECKPOINT_SECONDS
 from megallm.operations.run_part import Worker
 from tests.batch_fakes import MemoryBatches, Process
-from tests.operations.batches.harness import Scene, message_lines, survives
+from tests.operations.batches.harness import Scene, in_use, message_lines, survives
 from tests.operations.batches.upstream import Upstream, echo
 from tests.stores.batch_tables import mocked_client, new_table, store_over
 
@@ -76,7 +76,7 @@ def test_on_dynamodb_it_is_the_same() -> None:
         store = store_over(client, new_table(client))
         ports = replace(scene.world.ports(), store=store)
         key, rules = "inbox/messages/in.jsonl", scene.rules()
-        batch_id = intake_object(ports, key, "", scene.clock(), lambda owner: True, rules).id
+        batch_id = intake_object(ports, key, "", scene.clock(), in_use, rules).id
 
         all_at_once(scene, lambda: scene.worker(ports=ports))
         all_at_once(scene, lambda: scene.worker(ports=ports))

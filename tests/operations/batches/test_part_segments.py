@@ -19,7 +19,7 @@ from tests.batch_fakes import MemoryObjects, World
 from tests.benchmarks.file_objects import FileObjects
 
 PART = Part("msgbatch_1", 1, 0, 99, first=4, items=2, attempt=1)
-ONE = Spent(1, 2, 3, 1)
+ONE = Spent(1, 2, 3, 2, 1)
 
 
 @pytest.fixture

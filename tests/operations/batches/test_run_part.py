@@ -50,6 +50,18 @@ def test_the_manifest_adds_up() -> None:
     assert told["failures"] == {"api_error: It failed": 1}
 
 
+def test_what_a_model_without_prices_costs_is_not_known() -> None:
+    """The record says so, and the manifest."""
+    scene = Scene()
+
+    scene.drop(message_lines(["a", "b"], model="unpriced"))
+    scene.work()
+    scene.finish()
+
+    assert (scene.batch().spent, scene.batch().spent.dollars) == (Spent(14, 6, 0, 2, 2), None)
+    assert scene.manifest()["usage"]["cost_usd"] is None
+
+
 def test_when_a_batch_has_ended_only_its_files_are_left() -> None:
     """The pieces go at the very end."""
     scene = Scene()

@@ -19,7 +19,7 @@ from megallm.operations.submit_batch import submit_batch
 from megallm.operations.sweep_batches import INDEXING_SECONDS
 from tests.batch_fakes import BUCKET, Process
 from tests.fakes import KEY_RECORD
-from tests.operations.batches.harness import Scene
+from tests.operations.batches.harness import Scene, in_use
 from tests.operations.batches.upstream import Upstream, echo
 
 Arrive = Callable[[Scene, Process | None], Batch]
@@ -83,11 +83,12 @@ def job_message(message: dict[str, object], uploaded: bytes = b"") -> Arrive:
     def arrive(scene: Scene, process: Process | None) -> Batch:
         scene.world.objects["uploads/in.jsonl"] = uploaded
         ports = scene.world.ports(process)
+        body = to_json({"version": 1, **message})
         try:
-            job = parse_job(to_json({"version": 1, **message}))
+            job = parse_job(body)
         except InvalidRequest as error:
-            return refuse_job(ports, "queue-id", error.message, scene.clock())
-        return intake_job(ports, job, "queue-id", scene.clock(), lambda owner: True, scene.rules())
+            return refuse_job(ports, "queue-id", body, error.message, scene.clock())
+        return intake_job(ports, job, "queue-id", scene.clock(), in_use, scene.rules())
 
     return arrive
 
