@@ -8,7 +8,7 @@ from pydantic_core import from_json
 from megallm.errors import InvalidRequest
 from megallm.messages.native.capabilities import GO_ON
 
-from .test_body import body_of, changes, request, table
+from .bodies import body_of, changes, request, table
 
 TOOL = {"name": "n", "input_schema": {}}
 USER = {"role": "user", "content": "Hi"}

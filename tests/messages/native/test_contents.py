@@ -8,7 +8,7 @@ from pydantic_core import from_json
 
 from megallm.errors import InvalidRequest
 
-from .test_body import body_of, changes, request, table
+from .bodies import body_of, changes, request, table
 
 TEXT = {"type": "text", "text": "Hi"}
 BASE64 = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": ""}}

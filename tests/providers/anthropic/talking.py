@@ -9,7 +9,7 @@ from pydantic_core import from_json, to_json
 
 from megallm.messages.calls import Call
 from megallm.messages.compatibility import EVERYTHING, Takes
-from megallm.messages.events import StreamEvent
+from megallm.messages.events import Reply, StreamEvent
 from megallm.messages.requests import MessagesRequest, parse
 from megallm.providers.anthropic.provider import AnthropicProvider, AnthropicSettings
 from megallm.providers.http import Http
@@ -127,6 +127,11 @@ def sse(*pieces: bytes, length: int | None = None) -> bytes:
 def failing(status: str, body: bytes | dict[str, object] = b"", **headers: str) -> Script:
     """A script that refuses every request."""
     return answering(answer(body if isinstance(body, bytes) else to_json(body), status=status, **headers))
+
+
+async def created(provider: AnthropicProvider) -> Reply:
+    """A whole reply."""
+    return await (await provider.prepare(call_of())).create()
 
 
 async def events_of(provider: AnthropicProvider, call: Call[MessagesRequest] | None = None) -> list[StreamEvent]:

@@ -8,7 +8,9 @@ from contextlib import aclosing
 from megallm.messages.calls import Call
 from megallm.messages.events import Event, Reply
 from megallm.messages.requests import MessagesRequest
+from megallm.providers.embedded.prompt import PromptTurn
 from megallm.providers.embedded.provider import EmbeddedCall, EmbeddedProvider
+from megallm.providers.embedded.wire import Wire, to_wire
 
 WEATHER: dict[str, object] = {
     "name": "get_weather",
@@ -41,6 +43,20 @@ def call_of(content: object = "Hello", **fields: object) -> Call[MessagesRequest
     assert isinstance(betas, tuple)
     body = {"model": "claude-x", "max_tokens": 40, "messages": messages, **fields}
     return Call(MessagesRequest.model_validate(body), "tiny", betas)
+
+
+def wire_of(content: object = "Hello", **fields: object) -> Wire:
+    """The translated request."""
+    return to_wire(call_of(content, **fields))
+
+
+def told(wire: Wire) -> list[tuple[str, str]]:
+    """The conversation as the model reads it."""
+    return [(turn.role, _text(turn)) for turn in wire.prompt.turns]
+
+
+def _text(turn: PromptTurn) -> str:
+    return "".join(piece.text for piece in turn.pieces)
 
 
 def prepared(provider: EmbeddedProvider, content: object = "Hello", **fields: object) -> EmbeddedCall:
