@@ -1,9 +1,7 @@
 """What may be renamed, held against what the providers really send: neither side can drift from the other."""
 
-import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 from pydantic_core import from_json, to_json
@@ -12,142 +10,18 @@ from megallm.catalog.compatibility import TakesTable, names, shipped
 from megallm.catalog.upstreams import Kind
 from megallm.composition.rules import unkept_rule
 from megallm.errors import InvalidRequest
-from megallm.messages.caller_headers import CALLER_HEADERS, take_headers
-from megallm.messages.calls import Call
-from megallm.messages.compatibility import Feature, Takes
+from megallm.messages.caller_headers import take_headers
+from megallm.messages.compatibility import Takes
 from megallm.messages.native.body import native_body
-from megallm.messages.requests import MessagesRequest, parse
+from megallm.messages.requests import MessagesRequest
 from megallm.providers.bedrock.converse import wire as converse
-from megallm.providers.bedrock.image_urls import with_images
 from megallm.providers.bedrock.invoke.wire import invoke_body
-from megallm.providers.openai.blocks_images import fetch_images
 from megallm.providers.openai.dialect import Dialect
 from megallm.providers.openai.wire import to_wire
-
-Json = dict[str, Any]  # Any: JSON as it is sent
+from tests.composition.block_arrows import BLOCKS, KEPT, RESULTS, TEXT, request_with
+from tests.composition.sending import ARROW, MISPLACED, NAMES, REQUEST, SENDERS, call_of, is_sent_as, kind_of, sent
 
 ROOT = Path(__file__).resolve().parents[2]
-ARROW = "zz_target"
-CONVERSE: Mapping[str, Feature] = {"api": "converse"}
-SENDERS = ("anthropic", "bedrock", "converse", "openai")
-
-REQUEST: Json = {
-    "model": "m",
-    "max_tokens": 9,
-    "stream": False,
-    "temperature": 0.5,
-    "top_p": 0.5,
-    "top_k": 3,
-    "stop_sequences": ["x"],
-    "metadata": {"user_id": "u", "other": "o"},
-    "thinking": {"type": "enabled", "budget_tokens": 1024},
-    "output_config": {
-        "effort": "high",
-        "verbosity": "low",
-        "format": {"type": "json_schema", "schema": {"type": "object"}},
-    },
-    "system": [{"type": "text", "text": "S"}],
-    "tools": [
-        {
-            "type": "custom",
-            "name": "t",
-            "description": "T",
-            "input_schema": {"type": "object"},
-            "strict": True,
-            "cache_control": {"type": "ephemeral"},
-            "eager_input_streaming": True,
-        }
-    ],
-    "tool_choice": {"type": "any", "disable_parallel_tool_use": True},
-    "service_tier": "auto",
-    "speed": "fast",
-    "cache_control": {"type": "ephemeral"},
-    "messages": [{"role": "user", "content": [{"type": "text", "text": "Hi"}], "x_turn": 1}],
-}
-NAMES = (
-    *MessagesRequest.model_fields,
-    *("service_tier", "speed", "cache_control", "mcp_servers", "output_format"),
-    *(
-        f"{name}.{inner}"
-        for name in ("metadata", "thinking", "output_config", "tool_choice")
-        for inner in REQUEST[name]
-    ),
-    *(f"{name}.{inner}" for name in ("system", "tools", "messages") for inner in REQUEST[name][0]),
-    *("tool_choice.any", "tool_choice.tool"),
-)
-# The native code would move these out of the list in which they stand, to the top of the body.
-MISPLACED = {f"{outer}.{inner}" for outer in ("system", "tools", "messages") for inner in REQUEST[outer][0]}
-
-
-class Pictures:
-    """Has every image."""
-
-    async def fetch(self, url: str) -> tuple[str, bytes]:
-        """One and the same."""
-        return "image/png", b"PNG"
-
-
-def kind_of(sender: str) -> tuple[Kind, Mapping[str, Feature]]:
-    match sender:
-        case "converse":
-            return "bedrock", CONVERSE
-        case "anthropic" | "bedrock" | "openai":
-            return sender, {}
-        case _:
-            raise ValueError(sender)
-
-
-def call_of(request: Json, takes: Takes, betas: tuple[str, ...] = ()) -> Call[MessagesRequest]:
-    body = to_json(request)
-    headers = tuple((name, "v") for name in CALLER_HEADERS)
-    return Call(parse(body, MessagesRequest), "up", betas, body, takes=takes, headers=headers)
-
-
-def sent(sender: str, request: Json, takes: Takes, betas: tuple[str, ...] = ()) -> Json:
-    """The body that goes upstream. Raises InvalidRequest."""
-    call = call_of(request, takes, betas)
-    match sender:
-        case "anthropic":
-            body = native_body(call, model="up").body
-        case "bedrock":
-            body = invoke_body(asyncio.run(with_images(call, Pictures()))).body
-        case "converse":
-            body = converse.to_wire(asyncio.run(with_images(call, Pictures())), lambda signature, thinking: False).body
-        case _:
-            dialect = Dialect(thinking_switch="reasoning_effort", efforts="low high", max_stop_sequences=4)
-            images = asyncio.run(fetch_images(call.request.messages, takes, Pictures()))
-            wire = to_wire(call, dialect, route="up/m", route_of=lambda signature, thinking: None, images=images)
-            body = to_json(wire.body)
-    payload: Json = from_json(body)
-    return payload
-
-
-def members(value: object) -> Iterator[str]:
-    match value:
-        case dict():
-            yield from value
-            for inner in value.values():
-                yield from members(inner)
-        case list():
-            for inner in value:
-                yield from members(inner)
-        case _:
-            pass
-
-
-def is_sent_as(sender: str, name: str) -> bool:
-    """Whether the arrow of a field does what it says."""
-    request = REQUEST
-    if name == "mcp_servers":
-        request = {**REQUEST, "mcp_servers": [{"type": "url", "url": "https://mcp"}]}
-    if name == "output_format":
-        request = {key: value for key, value in REQUEST.items() if key != "output_config"}
-        request["output_format"] = REQUEST["output_config"]["format"]
-    try:
-        body = sent(sender, request, TakesTable(fields={name: f"-> {ARROW}"}).takes())
-    except InvalidRequest:
-        return False
-    return ARROW in members(body)
 
 
 def fault(sender: str, **sections: dict[str, str]) -> tuple[str, str, str] | None:
@@ -209,59 +83,6 @@ def _said(sender: str) -> str:
     return "bedrock with Converse" if sender == "converse" else sender
 
 
-def _with(*content: Json, **more: object) -> Json:
-    return {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": list(content)}], **more}
-
-
-TEXT = {"type": "text", "text": "Hi"}
-DATA = {"type": "base64", "media_type": "application/pdf", "data": "QUJD"}
-IMAGE = {"type": "image", "source": {"type": "url", "url": "https://e.com/x.png"}}
-RESULTS: Json = {
-    "model": "m",
-    "max_tokens": 9,
-    "messages": [
-        {"role": "user", "content": "Hi"},
-        {"role": "assistant", "content": [{"type": "tool_use", "id": "i1", "name": "t", "input": {}}]},
-        {
-            "role": "user",
-            "content": [{"type": "tool_result", "tool_use_id": "i1", "is_error": True, "content": [IMAGE]}],
-        },
-    ],
-    "tools": [{"name": "t", "input_schema": {"type": "object"}}],
-}
-BLOCKS: Mapping[str, Json] = {
-    "image.url": _with(IMAGE),
-    "image.base64": _with({"type": "image", "source": {**DATA, "media_type": "image/png"}}),
-    "document.base64": _with(TEXT, {"type": "document", "source": DATA}),
-    "document.text": _with({"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "D"}}),
-    "document.content": _with({"type": "document", "source": {"type": "content", "content": "D"}}),
-    "search_result": _with({"type": "search_result", "source": "s", "title": "T", "content": [TEXT]}),
-    "tool_result.image": RESULTS,
-    "tool_result.is_error": RESULTS,
-    "tool.web_search_20250305": _with(TEXT, tools=[{"type": "web_search_20250305", "name": "web_search"}]),
-}
-# The words that are taken, and what of the body shows that they were kept to.
-KEPT: Mapping[str, Mapping[str, tuple[str, str]]] = {
-    "anthropic": {"tool.web_search_20250305": ("web_search_20260209", '"type":"web_search_20260209"')},
-    "bedrock": {
-        "image.url": ("base64", '"data":"UE5H"'),
-        "tool.web_search_20250305": ("web_search_20260209", '"type":"web_search_20260209"'),
-    },
-    "converse": {
-        "image.url": ("base64", '"bytes":"UE5H"'),
-        "document.text": ("text", r'"text":"<document>\nD\n</document>"'),
-        "document.content": ("text", r'"text":"<document>\nD\n</document>"'),
-        "search_result": ("text", r'"text":"[search result: T (s)]\nHi"'),
-        "tool_result.image": ("beside", '"text":"(see the image below)"'),
-        "tool_result.is_error": ("text", '"text":"Error:"}'),
-    },
-    "openai": {
-        "image.url": ("base64", "data:image/png;base64,UE5H"),
-        "document.base64": ("file", '"type":"file"'),
-    },
-}
-
-
 @pytest.mark.parametrize("sender", SENDERS)
 def test_an_arrow_on_a_block_is_taken_just_where_the_provider_follows_it(sender: str) -> None:
     """And only with the words that it knows."""
@@ -297,7 +118,7 @@ def test_a_native_upstream_would_refuse_every_request_with_a_block_that_has_an_a
 def test_an_arrow_on_a_beta_is_taken_just_where_betas_go_along() -> None:
     """In Converse there is no place for one."""
     rules = {"a-2026-01-01": "-> b-2026-01-01"}
-    call = call_of(_with(TEXT), TakesTable(betas=rules).takes(), ("a-2026-01-01",))
+    call = call_of(request_with(TEXT), TakesTable(betas=rules).takes(), ("a-2026-01-01",))
     dialect = Dialect()
 
     wires = {
@@ -343,7 +164,7 @@ def test_headers_that_the_provider_passes_are_taken() -> None:
     """Under another name too."""
     rules = {"anthropic-workspace-id": "-> x-workspace", "anthropic-user-*": "pass", "*": "drop"}
 
-    taken, _ = take_headers(call_of(_with(TEXT), TakesTable(headers=rules).takes()))
+    taken, _ = take_headers(call_of(request_with(TEXT), TakesTable(headers=rules).takes()))
 
     assert taken == {"x-workspace": "v", "anthropic-user-profile-id": "v"}
     assert fault("anthropic", headers=rules) is None
