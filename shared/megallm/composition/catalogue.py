@@ -1,9 +1,12 @@
 """Loads the catalogue as everybody does: held against what the providers can do, and against the secrets there are."""
 
+from collections.abc import Mapping
+
 from megallm.catalog.file_format import Checks, load
 from megallm.catalog.models import Catalog
+from megallm.catalog.upstreams import Kind
 from megallm.composition.features import fault_in
-from megallm.composition.rules import unkept_rule
+from megallm.messages.compatibility import Feature, Takes
 from megallm.stores.secrets import MissingSecret, Secrets
 
 
@@ -22,4 +25,11 @@ def load_catalog(name_or_path: str, secrets: Secrets | None = None) -> Catalog:
             return str(error)
         return None
 
-    return load(name_or_path, Checks(fault_in, unkept_rule, fault_in_secret))
+    return load(name_or_path, Checks(fault_in, _unkept_rule, fault_in_secret))
+
+
+def _unkept_rule(kind: Kind, features: Mapping[str, Feature], own: Takes) -> tuple[str, str, str] | None:
+    # Most files state no rules of their own, and those who check them cost every start milliseconds.
+    from megallm.composition.rules import unkept_rule
+
+    return unkept_rule(kind, features, own)
