@@ -10,7 +10,7 @@ from infra.options import Options
 from tests.benchmarks.measure import Row
 from tests.infra.bundle.unpacked import Unpacked, copy_sources, native_architecture, unpack
 
-ROUNDS = 9
+ROUNDS = 20
 MOST_MEGABYTES = 15.0
 LEAST_RATIO = 2.5
 
