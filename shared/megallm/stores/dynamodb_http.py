@@ -15,6 +15,7 @@ import aiohttp
 from pydantic_core import from_json, to_json
 
 from megallm.limits.state import SECOND
+from megallm.stores.aws import CONDITION_FAILED
 from megallm.stores.server_clock import ServerClock
 from megallm.stores.signing import Signer
 from megallm.telemetry import log
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from botocore.credentials import Credentials, ReadOnlyCredentials
 
 _PROTOCOL = "DynamoDB_20120810"
-_CONDITION_FAILED = "ConditionalCheckFailedException"
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html
 _THROTTLED = frozenset(
     {"ProvisionedThroughputExceededException", "RequestLimitExceeded", "ThrottlingException", "ThrottledException"}
@@ -41,7 +41,7 @@ class ConditionFailed(Exception):
     """
 
     def __init__(self, item: Mapping[str, Any] | None, *, repeated: bool) -> None:
-        super().__init__(_CONDITION_FAILED)
+        super().__init__(CONDITION_FAILED)
         self.item = item
         self.repeated = repeated
 
@@ -94,7 +94,7 @@ class DynamoHttp:
                     answer: Mapping[str, Any] = from_json(text)
                     return answer
                 code, item = _told(text)
-                if code == _CONDITION_FAILED:
+                if code == CONDITION_FAILED:
                     raise ConditionFailed(item, repeated=repeated)
                 if code in _THROTTLED:
                     failure = Throttled(code)
